@@ -1,3 +1,70 @@
-//! To come.
+//! Chores of this workspace, so that nothing but cargo has to be installed for them.
+//! `cargo xtask` without arguments lists them.
 
-fn main() {}
+mod alone;
+mod core_tree;
+mod examples;
+mod manifests;
+mod package;
+mod picture;
+mod sources;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+  ci              check what the compiler does not: dependency edges, the core's tree, manifests, file sizes
+  alone           check every library crate by itself, with each of its features
+  examples        build and run every example
+  package         check that every library crate can be packaged";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["ci"] => ci(&Workspace::read()?),
+        ["alone"] => alone::run_all(&Workspace::read()?),
+        ["examples"] => examples::run_all(&Workspace::read()?),
+        ["package"] => package::run_all(&Workspace::read()?),
+        [] | ["help" | "--help" | "-h"] => {
+            eprintln!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("no such chore: {}\n{USAGE}", arguments.join(" ")),
+    }
+}
+
+fn ci(workspace: &Workspace) -> Result<()> {
+    let checks = [
+        ("dependency edges", picture::problems(workspace)),
+        ("the core's tree", core_tree::problems(workspace)?),
+        ("manifests", manifests::problems(workspace)?),
+        ("source files", sources::problems(workspace)?),
+    ];
+    let mut found = 0;
+    for (name, problems) in &checks {
+        eprintln!("{name}: {}", if problems.is_empty() { "ok" } else { "not as agreed" });
+        for problem in problems {
+            eprintln!("  {problem}");
+        }
+        found += problems.len();
+    }
+    if found > 0 {
+        bail!("{found} problems");
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! What `cargo metadata` says about the members of this workspace.
+//! It reads; what is allowed is decided elsewhere.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+/// The workspace this program was built from.
+pub(crate) struct Workspace {
+    /// Folder of the root manifest.
+    pub(crate) root: PathBuf,
+    /// Members, by name.
+    pub(crate) members: Vec<Member>,
+}
+
+/// One crate of the workspace.
+pub(crate) struct Member {
+    pub(crate) name: String,
+    /// Folder of its manifest.
+    pub(crate) folder: PathBuf,
+    pub(crate) description: Option<String>,
+    /// It may be published, so others read its manifest and README.
+    pub(crate) published: bool,
+    /// Names of its features, `default` among them.
+    pub(crate) features: Vec<String>,
+    /// Programs in it: name, and whether it is an example target.
+    pub(crate) programs: Vec<(String, bool)>,
+    pub(crate) edges: Vec<Edge>,
+}
+
+/// A dependency on another member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Edge {
+    pub(crate) to: String,
+    /// Tests and examples only.
+    pub(crate) dev: bool,
+}
+
+impl Workspace {
+    pub(crate) fn read() -> Result<Self> {
+        let output = cargo()
+            .args(["metadata", "--format-version", "1", "--no-deps"])
+            .output()
+            .context("cargo metadata cannot be started")?;
+        ensure!(
+            output.status.success(),
+            "cargo metadata: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Self::parse(&serde_json::from_slice(&output.stdout).context("cargo metadata printed no JSON")?)
+    }
+
+    fn parse(metadata: &Value) -> Result<Self> {
+        let packages = metadata["packages"].as_array().context("cargo metadata has no packages")?;
+        let names: BTreeSet<&str> = packages.iter().filter_map(|p| p["name"].as_str()).collect();
+        let mut members = packages.iter().map(|p| Member::parse(p, &names)).collect::<Result<Vec<_>>>()?;
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        let root = text(metadata, "workspace_root")?.into();
+        Ok(Self { root, members })
+    }
+
+    /// Members that others depend on from outside.
+    pub(crate) fn libraries(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|m| m.published)
+    }
+}
+
+impl Member {
+    fn parse(package: &Value, members: &BTreeSet<&str>) -> Result<Self> {
+        let name = text(package, "name")?;
+        let manifest = PathBuf::from(text(package, "manifest_path")?);
+        let folder =
+            manifest.parent().with_context(|| format!("{name}: its manifest is in no folder"))?.to_owned();
+        let list = |key: &str| package[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        let edges = list("dependencies")
+            .iter()
+            .filter_map(|d| Some((d["name"].as_str()?, d["kind"].as_str() == Some("dev"))))
+            .filter(|(to, _)| members.contains(to))
+            .map(|(to, dev)| Edge { to: to.to_owned(), dev })
+            .collect();
+        let programs = list("targets").iter().filter_map(program).collect();
+        Ok(Self {
+            folder,
+            description: package["description"].as_str().map(str::to_owned),
+            // `publish = false` reads as an empty list of registries.
+            published: package["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
+            features: package["features"]
+                .as_object()
+                .map(|f| f.keys().cloned().collect())
+                .unwrap_or_default(),
+            programs,
+            edges,
+            name,
+        })
+    }
+}
+
+fn program(target: &Value) -> Option<(String, bool)> {
+    let name = target["name"].as_str()?.to_owned();
+    match target["kind"][0].as_str()? {
+        "bin" => Some((name, false)),
+        "example" => Some((name, true)),
+        _ => None,
+    }
+}
+
+fn text(value: &Value, key: &str) -> Result<String> {
+    value[key].as_str().map(str::to_owned).with_context(|| format!("cargo metadata has no {key}"))
+}
+
+/// The cargo that runs this program.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Print the command, run it in `folder`, and fail if it fails.
+pub(crate) fn run(folder: &Path, command: &mut Command) -> Result<()> {
+    let shown: Vec<_> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+    eprintln!("$ cargo {}", shown.join(" "));
+    let status = command.current_dir(folder).status().context("cargo cannot be started")?;
+    if !status.success() {
+        bail!("cargo {}: {status}", shown.join(" "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn members_know_their_edges_among_each_other_and_whether_they_are_published() {
+        let metadata = json!({
+            "workspace_root": "/w",
+            "packages": [
+                { "name": "b", "manifest_path": "/w/crates/b/Cargo.toml", "publish": null, "features": { "x": [] },
+                  "targets": [{ "name": "b", "kind": ["lib"] }, { "name": "show", "kind": ["example"] }],
+                  "dependencies": [{ "name": "a", "kind": null }, { "name": "serde", "kind": null }] },
+                { "name": "a", "manifest_path": "/w/crates/a/Cargo.toml", "publish": [], "features": {},
+                  "targets": [{ "name": "a", "kind": ["bin"] }],
+                  "dependencies": [{ "name": "b", "kind": "dev" }] },
+            ],
+        });
+        let workspace = Workspace::parse(&metadata).unwrap();
+        let [a, b] = &workspace.members[..] else { panic!("two members") };
+        assert_eq!((a.name.as_str(), a.published, &a.programs), ("a", false, &vec![("a".to_owned(), false)]));
+        assert_eq!(a.edges, [Edge { to: "b".into(), dev: true }]);
+        assert_eq!(b.edges, [Edge { to: "a".into(), dev: false }]);
+        assert_eq!((b.folder.as_path(), &b.features), (Path::new("/w/crates/b"), &vec!["x".to_owned()]));
+        assert_eq!(b.programs, [("show".to_owned(), true)]);
+        assert_eq!(workspace.libraries().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["b"]);
+    }
+}
