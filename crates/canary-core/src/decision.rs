@@ -31,6 +31,8 @@ pub struct Decision {
     pub wake: Wake,
     /// This call was a tick; the caller remembers when.
     pub tick: bool,
+    /// The tick analysed the canary, or would have; its duration is worth recording.
+    pub analysed: bool,
 }
 
 /// Something to make true. Performing it twice changes nothing.
@@ -92,6 +94,8 @@ pub enum Then {
         id: HookId,
         /// The phase in its payload.
         phase: Phase,
+        /// The phase that the notices of its answer show.
+        told_as: Phase,
     },
 }
 

@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod aftermath;
+mod analysis;
+mod call;
+mod change;
 mod decision;
 mod next;
 mod notice;
@@ -7,11 +11,16 @@ mod observed;
 mod phase;
 mod plan;
 mod plugin;
+mod promotion;
 mod question;
+mod rhythm;
+mod rollback;
 mod status;
+mod strategy;
 mod weights;
 mod wording;
 
+pub use aftermath::{called, effect_failed, missed};
 pub use decision::{AutoscalerState, Commit, Decision, Effect, Next, Then, Wake};
 pub use jiff::Timestamp;
 pub use next::next;

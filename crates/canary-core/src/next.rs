@@ -1,12 +1,348 @@
-//! The tick.
+//! The tick: the order in which things are looked at, asked and done.
+
+use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::decision::Next;
-use crate::{Answer, Observed, Plan, Status};
+use crate::call::{Call, Outcome};
+use crate::change::{Change, change};
+use crate::decision::{AutoscalerState, Commit, Decision, Effect, Next, Wake};
+use crate::notice::Happening;
+use crate::observed::{Instance, Readiness, Target};
+use crate::plan::{HookKind, Strategy};
+use crate::plugin::{HookAnswer, Scale};
+use crate::rhythm::{Due, due};
+use crate::rollback::Cause;
+use crate::{Answer, Observed, Phase, Plan, Question, Status, Weights, analysis, promotion, rollback, strategy};
 
-/// Says what to find out or what to do.
+/// Says what to find out, or what to do.
+///
+/// Call it whenever something changed or its last [`Wake`] is due, with the answers to the questions of this round so far
+/// (none at first). On [`Next::Ask`], find the answer, append it and call again with otherwise the same values. On
+/// [`Next::Done`], perform the effects in order, then the commit, then what follows. A call between two ticks moves no
+/// weight, asks nothing and announces nothing.
+///
+/// It is total and deterministic: no clock, no randomness, no I/O, no panic.
+///
+/// ```
+/// use canary_core::{next, Commit, Next, Observed, Phase, Plan, Status, Target, Timestamp, Wake};
+///
+/// let plan = Plan::new("podinfo", "test");
+/// let seen = Observed::new(Target::ready("v1"));
+/// let Next::Done(decision) = next(&plan, &Status::default(), &seen, &[], Timestamp::UNIX_EPOCH) else {
+///     panic!("a new canary has nothing to ask")
+/// };
+/// let Commit::Status(status) = decision.commit else { panic!("it is accepted first") };
+/// assert_eq!((status.phase, decision.wake), (Phase::Initializing, Wake::Now));
+/// ```
 pub fn next(plan: &Plan, status: &Status, seen: &Observed, answers: &[Answer], now: Timestamp) -> Next {
-    let _ = (plan, status, seen, answers, now);
-    Next::Done(Box::default())
+    match decide(Call::new(plan, status, seen, answers, now)) {
+        Ok(decision) => Next::Done(Box::new(decision)),
+        Err(question) => Next::Ask(question),
+    }
+}
+
+fn decide(mut call: Call<'_>) -> Outcome {
+    if call.seen.deleting {
+        return Ok(call.finish()); // what deletion means is the caller's to know
+    }
+    if call.plan.suspend {
+        call.tell(Happening::Suspended);
+        return Ok(call.finish());
+    }
+    if call.status.phase == Phase::Unset {
+        return Ok(call.finish_in(Phase::Initializing));
+    }
+    let seen = call.seen;
+    let target = match &seen.target {
+        Ok(target) => target,
+        Err(text) => return Ok(unreadable_target(call, text)),
+    };
+    let change = change(call.status, target);
+    let due = due(call.plan, call.status, seen, &change, call.now);
+    if due == Due::Now {
+        call.begin_tick();
+    }
+    if call.status.phase == Phase::Initializing {
+        return if due == Due::Now { initialize(call, target) } else { Ok(between_ticks(call, due)) };
+    }
+    upkeep(&mut call);
+    if due == Due::Now { tick(call, target, &change) } else { Ok(between_ticks(call, due)) }
+}
+
+/// Without a target there is nothing to decide; it is told at the pace of ticks.
+fn unreadable_target(mut call: Call<'_>, text: &str) -> Decision {
+    let pace = call.seen.last_tick.map(|t| crate::rhythm::later(t, call.plan.interval));
+    match pace {
+        Some(at) if at > call.now => call.decide(Commit::Nothing, Wake::At(at)),
+        Some(_) | None => {
+            call.begin_tick();
+            call.tell(Happening::Error(text.to_owned()));
+            call.finish()
+        }
+    }
+}
+
+/// Repair of what is ours: it moves no weight and announces nothing.
+fn upkeep(call: &mut Call<'_>) {
+    call.perform(Effect::EnsureServices);
+    call.perform(Effect::EnsurePrimary);
+    if call.plan.has_autoscaler {
+        call.perform(Effect::EnsureAutoscaler);
+    }
+    call.perform(Effect::EnsureApex);
+    call.perform(Effect::EnsureRoutes);
+}
+
+fn between_ticks(call: Call<'_>, due: Due) -> Decision {
+    let wake = match due {
+        Due::Now => Wake::Now,
+        Due::At(at) => Wake::At(at),
+        Due::Never => Wake::OnChange,
+    };
+    call.decide(Commit::Nothing, wake)
+}
+
+/// From accepted to initialized: the primary must be able to serve before anything points at it.
+fn initialize(mut call: Call<'_>, target: &Target) -> Outcome {
+    call.perform(Effect::EnsureServices);
+    call.perform(Effect::EnsurePrimary);
+    if !call.plan.skip_analysis {
+        probe(&mut call)?;
+    }
+    // Flagger does not wait here when the analysis is skipped, and points the Service at nothing; nor does it wait after
+    // the primary got stuck, and scales the target down.
+    if let Err(text) = primary_readiness(&call) {
+        call.tell(Happening::Error(text));
+        return Ok(call.finish());
+    }
+    if call.plan.has_autoscaler {
+        call.perform(Effect::EnsureAutoscaler);
+    }
+    call.perform(Effect::EnsureApex);
+    call.perform(Effect::EnsureRoutes);
+    call.perform(Effect::Route(Weights::PRIMARY));
+    if call.plan.has_autoscaler {
+        call.perform(Effect::TargetAutoscaler(AutoscalerState::Paused));
+    }
+    call.perform(Effect::ScaleTarget(Scale::Zero));
+    call.tell_as(Phase::Initialized, Happening::InitializationDone);
+    let status = applied(&call, target).into_phase(call.plan, Phase::Initialized, call.now);
+    Ok(call.finish_as(status))
+}
+
+/// Asks each provider whether it is there. The answer is told and holds nothing up.
+fn probe(call: &mut Call<'_>) -> Result<(), Question> {
+    for id in &call.plan.probes {
+        match call.ask_metric(Question::Online, *id)? {
+            Answer::Value(_) => {}
+            Answer::NoData(text) | Answer::Failed { text, .. } => {
+                call.tell(Happening::ProvidersOffline(text));
+                return Ok(());
+            }
+            Answer::Hook(_) => {}
+        }
+    }
+    call.tell(Happening::ProvidersOnline);
+    Ok(())
+}
+
+/// Whether the primary is rolled out; else the text that says why not.
+fn primary_readiness(call: &Call<'_>) -> Result<(), String> {
+    match &call.seen.primary {
+        None => Err(format!(
+            "{}-primary.{} not ready: waiting for rollout to finish: observed {} generation less than desired generation",
+            call.plan.target,
+            call.plan.namespace,
+            call.plan.target_kind.to_lowercase()
+        )),
+        Some(Instance { readiness: Readiness::Ready, .. }) => Ok(()),
+        Some(Instance { readiness: Readiness::Waiting(text) | Readiness::Stuck(text), .. }) => Err(text.clone()),
+    }
+}
+
+/// The status with the target's present revision and configuration as the applied ones, and all counters at zero.
+fn applied(call: &Call<'_>, target: &Target) -> Status {
+    let mut status = call.status.clone();
+    status.last_applied.clone_from(&target.revision);
+    status.tracked_configs.clone_from(&target.configs);
+    status.failed_checks = 0;
+    status.weight = 0;
+    status.iterations = 0;
+    status
+}
+
+/// One tick of a canary that is initialized.
+fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
+    if *change == Change::Adopt || (*change == Change::SetBack && call.status.phase.is_at_rest()) {
+        return Ok(adopt(call, target));
+    }
+    let phase = call.status.phase;
+    call.weights = match &call.seen.routes {
+        Ok(weights) => current_weights(&call, *weights),
+        Err(text) => {
+            let text = text.clone();
+            call.tell(Happening::Error(text));
+            return Ok(call.finish());
+        }
+    };
+    // The canary serves everything since the primary could not: its readiness says nothing about the rollout.
+    let primary_is_out = call.weights.primary == crate::Weight::ZERO
+        && !matches!(call.plan.strategy, Strategy::AbTesting { .. })
+        && !matches!(phase, Phase::Promoting | Phase::Finalising);
+    if !call.plan.skip_analysis && !primary_is_out {
+        if let Err(text) = primary_readiness(&call) {
+            return primary_not_ready(call, text);
+        }
+    }
+    match phase {
+        Phase::Initialized | Phase::Succeeded | Phase::Failed => return start(call, target),
+        Phase::Waiting if matches!(change, Change::None | Change::SetBack) => return Ok(nothing_to_approve(call)),
+        Phase::Waiting => return start(call, target),
+        Phase::Progressing | Phase::WaitingPromotion if *change == Change::SetBack => {
+            return Ok(rollback::roll_back(call, Cause::SetBack(target)));
+        }
+        Phase::Progressing | Phase::WaitingPromotion if *change == Change::New => {
+            return Ok(restart(call, target, primary_is_out));
+        }
+        Phase::Progressing
+        | Phase::WaitingPromotion
+        | Phase::Promoting
+        | Phase::Finalising
+        | Phase::Unset
+        | Phase::Initializing
+        | Phase::Terminating
+        | Phase::Terminated => {}
+    }
+    let promoted = matches!(phase, Phase::Promoting | Phase::Finalising);
+    match &target.instance.readiness {
+        Readiness::Ready => {}
+        Readiness::Waiting(text) => {
+            call.tell(Happening::Error(text.clone()));
+            return Ok(call.finish());
+        }
+        // The primary has the new template and is ready: it takes the traffic off the stuck target.
+        Readiness::Stuck(_) if promoted => {}
+        Readiness::Stuck(text) => {
+            call.tell(Happening::Error(text.clone()));
+            return Ok(rollback::roll_back(call, Cause::Deadline(text.clone())));
+        }
+    }
+    match phase {
+        Phase::Promoting => return Ok(promotion::shift(call)),
+        Phase::Finalising => return Ok(promotion::finalise(call)),
+        _ if call.plan.skip_analysis => return Ok(promotion::skip(call)),
+        _ => {}
+    }
+    if rollback_is_requested(&mut call)? {
+        return Ok(rollback::roll_back(call, Cause::Requested));
+    }
+    if rollback::threshold_is_reached(&call) {
+        return Ok(rollback::roll_back(call, Cause::Threshold));
+    }
+    analyse(call)
+}
+
+/// The part of a tick that judges the canary and moves it on.
+fn analyse(mut call: Call<'_>) -> Outcome {
+    call.begin_analysis();
+    let mirrored = call.plan.mirror && call.weights.mirror;
+    let untouched = call.weights.canary == crate::Weight::ZERO && call.status.iterations == 0 && !mirrored;
+    let passed = if untouched {
+        call.tell(Happening::StartingAnalysis);
+        call.ask_all(HookKind::PreRollout)?
+    } else {
+        analysis::passes(&mut call)?
+    };
+    if !passed {
+        return Ok(call.finish_with(|s| s.failed_checks = s.failed_checks.saturating_add(1)));
+    }
+    let plan = strategy::supported(&mut call);
+    match plan {
+        Cow::Borrowed(_) => strategy::progress(call),
+        Cow::Owned(plan) => {
+            strategy::progress(call.with_plan(&plan))
+        }
+    }
+}
+
+/// What the mesh does. A router without weights is judged by the iterations, as blue/green leaves them.
+fn current_weights(call: &Call<'_>, found: Option<Weights>) -> Weights {
+    if call.plan.capabilities.weighted {
+        found.unwrap_or(Weights::PRIMARY)
+    } else if call.status.iterations > 0 {
+        Weights::CANARY
+    } else {
+        Weights::PRIMARY
+    }
+}
+
+/// Takes the target's revision for the applied one, where nothing is to be rolled out.
+fn adopt(call: Call<'_>, target: &Target) -> Decision {
+    let settled = matches!(call.status.phase, Phase::Initialized | Phase::Succeeded);
+    call.finish_with(|s| {
+        s.last_applied.clone_from(&target.revision);
+        s.tracked_configs.clone_from(&target.configs);
+        if settled {
+            s.last_promoted.clone_from(&target.revision);
+        }
+    })
+}
+
+/// A primary that is not ready: waited for, and where it is stuck the rollout ends where traffic can be served.
+fn primary_not_ready(mut call: Call<'_>, text: String) -> Outcome {
+    call.tell(Happening::Error(text.clone()));
+    let stuck = matches!(&call.seen.primary, Some(Instance { readiness: Readiness::Stuck(_), .. }));
+    Ok(match call.status.phase {
+        Phase::Promoting | Phase::Finalising if stuck => rollback::fail_promotion(call, text),
+        Phase::Progressing | Phase::WaitingPromotion if stuck => rollback::roll_back(call, Cause::PrimaryStuck),
+        _ => call.finish(),
+    })
+}
+
+/// A new revision was found: ask for leave, then bring it up.
+fn start(mut call: Call<'_>, target: &Target) -> Outcome {
+    if !call.ask_all(HookKind::ConfirmRollout)? {
+        return Ok(if call.status.phase == Phase::Waiting { call.finish() } else { call.finish_in(Phase::Waiting) });
+    }
+    if call.plan.has_autoscaler {
+        call.perform(Effect::TargetAutoscaler(AutoscalerState::Running));
+    }
+    call.perform(Effect::ScaleTarget(Scale::Up));
+    call.tell_as(Phase::Progressing, Happening::NewRevision);
+    let status = applied(&call, target).into_phase(call.plan, Phase::Progressing, call.now);
+    Ok(call.finish_as(status))
+}
+
+/// The revision that a gate was asked about is gone.
+fn nothing_to_approve(mut call: Call<'_>) -> Decision {
+    call.tell(Happening::NothingToApprove);
+    let phase = if call.status.last_applied == call.status.last_promoted { Phase::Succeeded } else { Phase::Failed };
+    call.finish_in(phase)
+}
+
+/// The target changed in the middle of a rollout: begin again with what it is now.
+fn restart(mut call: Call<'_>, target: &Target, primary_is_out: bool) -> Decision {
+    call.tell(Happening::Restarting);
+    if !primary_is_out {
+        call.perform(Effect::Route(Weights::PRIMARY));
+    }
+    let status = applied(&call, target).into_phase(call.plan, Phase::Progressing, call.now);
+    call.finish_as(status)
+}
+
+/// Asks the rollback hooks, in order, until one says yes.
+fn rollback_is_requested(call: &mut Call<'_>) -> Result<bool, Question> {
+    let kind = HookKind::Rollback;
+    for id in call.plan.hooks_of(kind) {
+        let hook = call.hook_name(id);
+        match call.ask_hook(id, call.status.phase)? {
+            HookAnswer::Passed => {
+                call.tell(Happening::HookPassed { kind, hook });
+                return Ok(true);
+            }
+            HookAnswer::Failed(text) => call.tell(Happening::HookFailed { kind, hook, text, mute: true }),
+        }
+    }
+    Ok(false)
 }

@@ -1,0 +1,57 @@
+//! When a tick is due. A call is not a tick: watches and restarts call at any time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::change::Change;
+use crate::{Observed, Phase, Plan, Status};
+
+/// A change at rest is acted on after this much quiet, because one apply is several writes.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// When the next tick is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Now.
+    Now,
+    /// Later.
+    At(Timestamp),
+    /// Not before something changes.
+    Never,
+}
+
+/// `time + span`, or the end of time.
+pub(crate) fn later(time: Timestamp, span: Duration) -> Timestamp {
+    time.checked_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// The next tick is one interval after the last one; at rest only a change makes one due.
+pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change, now: Timestamp) -> Due {
+    let at = match status.phase {
+        Phase::Unset => return Due::Now,
+        // The first tick after the canary was accepted waits for nothing.
+        Phase::Initializing => seen.last_tick.map(|t| later(t, plan.interval)),
+        Phase::Initialized | Phase::Succeeded | Phase::Failed => {
+            if matches!(change, Change::None) {
+                return Due::Never;
+            }
+            match (seen.changed_at, seen.last_tick) {
+                // A tick saw the change already and could not act on it.
+                (Some(changed), Some(tick)) if tick >= later(changed, SETTLE) => Some(later(tick, plan.interval)),
+                (Some(changed), _) => Some(later(changed, SETTLE)),
+                (None, tick) => tick.map(|t| later(t, plan.interval)),
+            }
+        }
+        Phase::Waiting
+        | Phase::Progressing
+        | Phase::WaitingPromotion
+        | Phase::Promoting
+        | Phase::Finalising => seen.last_tick.max(status.last_transition).map(|t| later(t, plan.interval)),
+        Phase::Terminating | Phase::Terminated => return Due::Never,
+    };
+    match at {
+        Some(at) if at > now => Due::At(at),
+        Some(_) | None => Due::Now,
+    }
+}
