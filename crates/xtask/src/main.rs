@@ -3,7 +3,10 @@
 
 mod alone;
 mod core_tree;
+mod definitions;
+mod docs;
 mod examples;
+mod generated;
 mod manifests;
 mod package;
 mod picture;
@@ -14,11 +17,14 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+use generated::Mode;
 use workspace::Workspace;
 
 const USAGE: &str = "\
 usage: cargo xtask <chore>
   ci              check what the compiler does not: dependency edges, the core's tree, manifests, file sizes
+  crds [--check]  write the custom resource definitions below bins/canaryd/deploy, or check that they are up to date
+  docs [--check]  write the generated pages of docs, or check them; check all links
   alone           check every library crate by itself, with each of its features
   examples        build and run every example
   package         check that every library crate can be packaged";
@@ -37,6 +43,10 @@ fn main() -> ExitCode {
 fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["ci"] => ci(&Workspace::read()?),
+        ["crds"] => definitions::run(&Workspace::read()?, Mode::Write),
+        ["crds", "--check"] => definitions::run(&Workspace::read()?, Mode::Check),
+        ["docs"] => docs::run(&Workspace::read()?, Mode::Write),
+        ["docs", "--check"] => docs::run(&Workspace::read()?, Mode::Check),
         ["alone"] => alone::run_all(&Workspace::read()?),
         ["examples"] => examples::run_all(&Workspace::read()?),
         ["package"] => package::run_all(&Workspace::read()?),
