@@ -1,5 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+mod attempt;
+mod istio;
+mod kubernetes;
+mod memory;
 mod objects;
+mod ownership;
+mod registry;
 
+pub use attempt::Attempt;
+pub use istio::Istio;
+pub use kube;
+pub use kubernetes::Kubernetes;
+pub use memory::{MemoryObjects, Operation};
 pub use objects::{LiveObjects, ObjectError, Objects};
+pub use ownership::{ObjectMetadata, apex_metadata};
+pub use registry::Routers;

@@ -13,7 +13,12 @@ use serde_json::Value;
 #[async_trait]
 pub trait Objects: Send + Sync {
     /// The object, or `None` when it does not exist. An implementation with a cache confirms an absence before it says so.
-    async fn get(&self, kind: &ApiResource, namespace: &str, name: &str) -> Result<Option<Value>, ObjectError>;
+    async fn get(
+        &self,
+        kind: &ApiResource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, ObjectError>;
 
     /// Creates `object` (its metadata names it) and returns it as stored.
     async fn create(&self, kind: &ApiResource, object: &Value) -> Result<Value, ObjectError>;
@@ -112,8 +117,11 @@ impl ObjectError {
 
     /// The message of an absence that a cache knows of, in the API server's words.
     pub fn absent(kind: &ApiResource, name: &str) -> Self {
-        let resource =
-            if kind.group.is_empty() { kind.plural.clone() } else { format!("{}.{}", kind.plural, kind.group) };
+        let resource = if kind.group.is_empty() {
+            kind.plural.clone()
+        } else {
+            format!("{}.{}", kind.plural, kind.group)
+        };
         Self::NotFound(format!("{resource} \"{name}\" not found"))
     }
 
@@ -135,6 +143,11 @@ impl ObjectError {
             Self::Unavailable(_) => "unavailable",
         }
     }
+}
+
+/// The name of a kind in the API server's messages, such as `virtualservices.networking.istio.io`.
+pub(crate) fn resource_name(kind: &ApiResource) -> String {
+    if kind.group.is_empty() { kind.plural.clone() } else { format!("{}.{}", kind.plural, kind.group) }
 }
 
 /// An error and its causes on one line.
@@ -174,7 +187,12 @@ impl LiveObjects {
 
 #[async_trait]
 impl Objects for LiveObjects {
-    async fn get(&self, kind: &ApiResource, namespace: &str, name: &str) -> Result<Option<Value>, ObjectError> {
+    async fn get(
+        &self,
+        kind: &ApiResource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, ObjectError> {
         match self.api(kind, namespace).get(name).await {
             Ok(object) => to_value(&object).map(Some),
             Err(error) => match ObjectError::from_kube(&error) {
@@ -206,7 +224,8 @@ impl Objects for LiveObjects {
         name: &str,
         patch: &Value,
     ) -> Result<Value, ObjectError> {
-        let answer = self.api(kind, namespace).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        let answer =
+            self.api(kind, namespace).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
         to_value(&answer.map_err(|e| ObjectError::from_kube(&e))?)
     }
 
