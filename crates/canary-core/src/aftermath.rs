@@ -53,7 +53,8 @@ pub fn missed(plan: &Plan, status: &Status) -> Vec<Then> {
             mute: hook.mute_alert,
         })
     };
-    let calls = |phase| plan.hooks_of(HookKind::PostRollout).map(move |id| Then::Call { id, phase, told_as: phase });
+    let calls =
+        |phase| plan.hooks_of(HookKind::PostRollout).map(move |id| Then::Call { id, phase, told_as: phase });
     let phase = status.phase;
     match phase {
         Phase::Initialized => vec![announce(phase, Happening::InitializationDone)],

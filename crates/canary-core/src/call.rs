@@ -80,7 +80,11 @@ impl<'a> Call<'a> {
     }
 
     /// Asks a metric; an answer of another sort than asked for counts as a failure in words.
-    pub(crate) fn ask_metric(&mut self, question: fn(MetricId) -> Question, id: MetricId) -> Result<Answer, Question> {
+    pub(crate) fn ask_metric(
+        &mut self,
+        question: fn(MetricId) -> Question,
+        id: MetricId,
+    ) -> Result<Answer, Question> {
         match self.answers.next() {
             None => Err(question(id)),
             Some(Answer::Hook(_)) => {

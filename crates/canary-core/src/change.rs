@@ -117,7 +117,11 @@ mod tests {
             (Phase::Progressing, "v1-b", "v1-a", "v1-a", Change::SetBack),
             (Phase::Progressing, "v1-b", "v1-a", "v1-c", Change::New),
         ] {
-            assert_eq!(change(&status(phase, applied, promoted), &Target::ready(now)), expected, "{phase} {now}");
+            assert_eq!(
+                change(&status(phase, applied, promoted), &Target::ready(now)),
+                expected,
+                "{phase} {now}"
+            );
         }
     }
 
@@ -148,7 +152,9 @@ mod tests {
             assert_eq!(change(&status(phase, "5f56684589", "5f56684589"), &target), Change::New);
         }
         target.matches_primary = true;
-        for phase in [Phase::Initialized, Phase::Succeeded, Phase::Failed, Phase::Progressing, Phase::Promoting] {
+        for phase in
+            [Phase::Initialized, Phase::Succeeded, Phase::Failed, Phase::Progressing, Phase::Promoting]
+        {
             assert_eq!(change(&status(phase, "5f56684589", "5f56684589"), &target), Change::Adopt);
         }
         assert_eq!(change(&status(Phase::Waiting, "5f56684589", "5f56684589"), &target), Change::New);

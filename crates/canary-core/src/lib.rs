@@ -28,13 +28,14 @@ pub use notice::{CheckFailure, EventKind, Happening, Notice, UnsupportedSetting}
 pub use observed::{Instance, Observed, Readiness, Target};
 pub use phase::{Phase, UnknownPhase};
 pub use plan::{
-    AlertRule, Bounds, Check, CheckSource, Hook, HookId, HookKind, MetricId, Plan, Shown, StepBy, Steps, Strategy,
+    AlertRule, Bounds, Check, CheckSource, Hook, HookId, HookKind, MetricId, Plan, Shown, StepBy, Steps,
+    Strategy,
 };
 pub use plugin::{
-    Affinity, Alert, Autoscaler, Capabilities, CookieAttributes, CorsPolicy, HeaderOperations, Headers, HookAnswer,
-    HookCall, HookPayload, Hooks, HttpMatch, Metadata, MetricError, MetricProvider, Notifier, NotifyError, Owner, Registry,
-    Retries, Rewrite, RouteSpec, Router, RouterError, Scale, Severity, StringMatch, TargetPort, UnknownName, Workload,
-    WorkloadError, WorkloadSpec, WorkloadState,
+    Affinity, Alert, Autoscaler, Capabilities, CookieAttributes, CorsPolicy, HeaderOperations, Headers,
+    HookAnswer, HookCall, HookPayload, Hooks, HttpMatch, Metadata, MetricError, MetricProvider, Notifier,
+    NotifyError, Owner, Registry, Retries, Rewrite, RouteSpec, Router, RouterError, Scale, Severity,
+    StringMatch, TargetPort, UnknownName, Workload, WorkloadError, WorkloadSpec, WorkloadState,
 };
 pub use question::{Answer, FailureKind, Question};
 pub use status::{Condition, Status};

@@ -13,7 +13,9 @@ use crate::plan::{HookKind, Strategy};
 use crate::plugin::{HookAnswer, Scale};
 use crate::rhythm::{Due, due};
 use crate::rollback::Cause;
-use crate::{Answer, Observed, Phase, Plan, Question, Status, Weights, analysis, promotion, rollback, strategy};
+use crate::{
+    Answer, Observed, Phase, Plan, Question, Status, Weight, Weights, analysis, promotion, rollback, strategy,
+};
 
 /// Says what to find out, or what to do.
 ///
@@ -135,12 +137,11 @@ fn initialize(mut call: Call<'_>, target: &Target) -> Outcome {
 fn probe(call: &mut Call<'_>) -> Result<(), Question> {
     for id in &call.plan.probes {
         match call.ask_metric(Question::Online, *id)? {
-            Answer::Value(_) => {}
+            Answer::Value(_) | Answer::Hook(_) => {}
             Answer::NoData(text) | Answer::Failed { text, .. } => {
                 call.tell(Happening::ProvidersOffline(text));
                 return Ok(());
             }
-            Answer::Hook(_) => {}
         }
     }
     call.tell(Happening::ProvidersOnline);
@@ -157,7 +158,9 @@ fn primary_readiness(call: &Call<'_>) -> Result<(), String> {
             call.plan.target_kind.to_lowercase()
         )),
         Some(Instance { readiness: Readiness::Ready, .. }) => Ok(()),
-        Some(Instance { readiness: Readiness::Waiting(text) | Readiness::Stuck(text), .. }) => Err(text.clone()),
+        Some(Instance { readiness: Readiness::Waiting(text) | Readiness::Stuck(text), .. }) => {
+            Err(text.clone())
+        }
     }
 }
 
@@ -187,20 +190,20 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
         }
     };
     // The canary serves everything since the primary could not: its readiness says nothing about the rollout.
-    let primary_is_out = call.weights.primary == crate::Weight::ZERO
+    let primary_is_out = call.weights.primary == Weight::ZERO
         && !matches!(call.plan.strategy, Strategy::AbTesting { .. })
         && !matches!(phase, Phase::Promoting | Phase::Finalising);
-    if !call.plan.skip_analysis && !primary_is_out {
-        if let Err(text) = primary_readiness(&call) {
-            return primary_not_ready(call, text);
-        }
+    let awaits_primary = !call.plan.skip_analysis && !primary_is_out;
+    if let (true, Err(text)) = (awaits_primary, primary_readiness(&call)) {
+        return Ok(primary_not_ready(call, text));
     }
     match phase {
-        Phase::Initialized | Phase::Succeeded | Phase::Failed => return start(call, target),
-        Phase::Waiting if matches!(change, Change::None | Change::SetBack) => return Ok(nothing_to_approve(call)),
-        Phase::Waiting => return start(call, target),
+        Phase::Waiting if matches!(change, Change::None | Change::SetBack) => {
+            return Ok(nothing_to_approve(call));
+        }
+        Phase::Initialized | Phase::Succeeded | Phase::Failed | Phase::Waiting => return start(call, target),
         Phase::Progressing | Phase::WaitingPromotion if *change == Change::SetBack => {
-            return Ok(rollback::roll_back(call, Cause::SetBack(target)));
+            return Ok(rollback::roll_back(call, &Cause::SetBack(target)));
         }
         Phase::Progressing | Phase::WaitingPromotion if *change == Change::New => {
             return Ok(restart(call, target, primary_is_out));
@@ -225,29 +228,44 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
         Readiness::Stuck(_) if promoted => {}
         Readiness::Stuck(text) => {
             call.tell(Happening::Error(text.clone()));
-            return Ok(rollback::roll_back(call, Cause::Deadline(text.clone())));
+            return Ok(rollback::roll_back(call, &Cause::Deadline(text.clone())));
         }
     }
     match phase {
         Phase::Promoting => return Ok(promotion::shift(call)),
         Phase::Finalising => return Ok(promotion::finalise(call)),
-        _ if call.plan.skip_analysis => return Ok(promotion::skip(call)),
-        _ => {}
+        Phase::Unset
+        | Phase::Initializing
+        | Phase::Initialized
+        | Phase::Waiting
+        | Phase::Progressing
+        | Phase::WaitingPromotion
+        | Phase::Succeeded
+        | Phase::Failed
+        | Phase::Terminating
+        | Phase::Terminated => {}
+    }
+    if call.plan.skip_analysis {
+        return Ok(promotion::skip(call));
     }
     if rollback_is_requested(&mut call)? {
-        return Ok(rollback::roll_back(call, Cause::Requested));
+        return Ok(rollback::roll_back(call, &Cause::Requested));
     }
     if rollback::threshold_is_reached(&call) {
-        return Ok(rollback::roll_back(call, Cause::Threshold));
+        return Ok(rollback::roll_back(call, &Cause::Threshold));
     }
     analyse(call)
 }
 
 /// The part of a tick that judges the canary and moves it on.
 fn analyse(mut call: Call<'_>) -> Outcome {
+    if let Some(weight) = unrecorded_step(&call) {
+        call.tell(Happening::CanaryWeight(weight));
+        return Ok(call.finish_with(|s| s.weight = weight.percent().into()));
+    }
     call.begin_analysis();
     let mirrored = call.plan.mirror && call.weights.mirror;
-    let untouched = call.weights.canary == crate::Weight::ZERO && call.status.iterations == 0 && !mirrored;
+    let untouched = call.weights.canary == Weight::ZERO && call.status.iterations == 0 && !mirrored;
     let passed = if untouched {
         call.tell(Happening::StartingAnalysis);
         call.ask_all(HookKind::PreRollout)?
@@ -260,10 +278,20 @@ fn analyse(mut call: Call<'_>) -> Outcome {
     let plan = strategy::supported(&mut call);
     match plan {
         Cow::Borrowed(_) => strategy::progress(call),
-        Cow::Owned(plan) => {
-            strategy::progress(call.with_plan(&plan))
-        }
+        Cow::Owned(plan) => strategy::progress(call.with_plan(&plan)),
     }
+}
+
+/// A step that a process which is gone made in the mesh and did not record. It gets its interval like any other before the
+/// next one is made.
+fn unrecorded_step(call: &Call<'_>) -> Option<Weight> {
+    let weight = call.weights.canary;
+    let stepped = matches!(call.plan.strategy, Strategy::Weighted(_)) && call.plan.capabilities.weighted;
+    let unrecorded = stepped
+        && call.seen.last_tick.is_none()
+        && call.status.phase == Phase::Progressing
+        && i32::from(weight.percent()) > call.status.weight;
+    unrecorded.then_some(weight)
 }
 
 /// What the mesh does. A router without weights is judged by the iterations, as blue/green leaves them.
@@ -290,20 +318,37 @@ fn adopt(call: Call<'_>, target: &Target) -> Decision {
 }
 
 /// A primary that is not ready: waited for, and where it is stuck the rollout ends where traffic can be served.
-fn primary_not_ready(mut call: Call<'_>, text: String) -> Outcome {
+fn primary_not_ready(mut call: Call<'_>, text: String) -> Decision {
     call.tell(Happening::Error(text.clone()));
     let stuck = matches!(&call.seen.primary, Some(Instance { readiness: Readiness::Stuck(_), .. }));
-    Ok(match call.status.phase {
+    match call.status.phase {
         Phase::Promoting | Phase::Finalising if stuck => rollback::fail_promotion(call, text),
-        Phase::Progressing | Phase::WaitingPromotion if stuck => rollback::roll_back(call, Cause::PrimaryStuck),
-        _ => call.finish(),
-    })
+        Phase::Progressing | Phase::WaitingPromotion if stuck => {
+            rollback::roll_back(call, &Cause::PrimaryStuck)
+        }
+        Phase::Promoting
+        | Phase::Finalising
+        | Phase::Progressing
+        | Phase::WaitingPromotion
+        | Phase::Unset
+        | Phase::Initializing
+        | Phase::Initialized
+        | Phase::Waiting
+        | Phase::Succeeded
+        | Phase::Failed
+        | Phase::Terminating
+        | Phase::Terminated => call.finish(),
+    }
 }
 
 /// A new revision was found: ask for leave, then bring it up.
 fn start(mut call: Call<'_>, target: &Target) -> Outcome {
     if !call.ask_all(HookKind::ConfirmRollout)? {
-        return Ok(if call.status.phase == Phase::Waiting { call.finish() } else { call.finish_in(Phase::Waiting) });
+        return Ok(if call.status.phase == Phase::Waiting {
+            call.finish()
+        } else {
+            call.finish_in(Phase::Waiting)
+        });
     }
     if call.plan.has_autoscaler {
         call.perform(Effect::TargetAutoscaler(AutoscalerState::Running));
@@ -317,7 +362,8 @@ fn start(mut call: Call<'_>, target: &Target) -> Outcome {
 /// The revision that a gate was asked about is gone.
 fn nothing_to_approve(mut call: Call<'_>) -> Decision {
     call.tell(Happening::NothingToApprove);
-    let phase = if call.status.last_applied == call.status.last_promoted { Phase::Succeeded } else { Phase::Failed };
+    let phase =
+        if call.status.last_applied == call.status.last_promoted { Phase::Succeeded } else { Phase::Failed };
     call.finish_in(phase)
 }
 

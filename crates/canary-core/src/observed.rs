@@ -27,7 +27,14 @@ pub struct Observed {
 impl Observed {
     /// A world with that target, nothing else.
     pub fn new(target: Target) -> Self {
-        Self { target: Ok(target), primary: None, routes: Ok(None), last_tick: None, changed_at: None, deleting: false }
+        Self {
+            target: Ok(target),
+            primary: None,
+            routes: Ok(None),
+            last_tick: None,
+            changed_at: None,
+            deleting: false,
+        }
     }
 }
 

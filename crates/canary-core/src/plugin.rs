@@ -15,8 +15,8 @@ pub use metrics::{MetricError, MetricProvider};
 pub use notifier::{Alert, Notifier, NotifyError, Severity};
 pub use registry::{Registry, UnknownName};
 pub use route::{
-    Affinity, CookieAttributes, CorsPolicy, HeaderOperations, Headers, HttpMatch, Metadata, Owner, Retries, Rewrite, RouteSpec,
-    StringMatch, TargetPort,
+    Affinity, CookieAttributes, CorsPolicy, HeaderOperations, Headers, HttpMatch, Metadata, Owner, Retries,
+    Rewrite, RouteSpec, StringMatch, TargetPort,
 };
 pub use router::{Capabilities, Router, RouterError};
 pub use workload::{Autoscaler, Scale, Workload, WorkloadError, WorkloadSpec, WorkloadState};

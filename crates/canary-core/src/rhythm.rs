@@ -38,7 +38,9 @@ pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change
             }
             match (seen.changed_at, seen.last_tick) {
                 // A tick saw the change already and could not act on it.
-                (Some(changed), Some(tick)) if tick >= later(changed, SETTLE) => Some(later(tick, plan.interval)),
+                (Some(changed), Some(tick)) if tick >= later(changed, SETTLE) => {
+                    Some(later(tick, plan.interval))
+                }
                 (Some(changed), _) => Some(later(changed, SETTLE)),
                 (None, tick) => tick.map(|t| later(t, plan.interval)),
             }

@@ -27,8 +27,8 @@ pub(crate) fn threshold_is_reached(call: &Call<'_>) -> bool {
 }
 
 /// Sends traffic back to the primary and takes the target down.
-pub(crate) fn roll_back(mut call: Call<'_>, cause: Cause<'_>) -> Decision {
-    match &cause {
+pub(crate) fn roll_back(mut call: Call<'_>, cause: &Cause<'_>) -> Decision {
+    match cause {
         Cause::Requested => call.tell(Happening::RollbackRequested),
         Cause::Deadline(text) => call.tell(Happening::DeadlineExceeded(text.clone())),
         Cause::SetBack(_) => call.tell(Happening::SetBack),
@@ -38,7 +38,7 @@ pub(crate) fn roll_back(mut call: Call<'_>, cause: Cause<'_>) -> Decision {
         call.tell(Happening::ThresholdReached(call.status.failed_checks));
     }
     if let Some(text) = primary_cannot_serve(&call) {
-        return fail_promotion(call, text);
+        return stay_on_canary(call, text);
     }
     call.perform(Effect::Route(Weights::PRIMARY));
     if call.plan.has_autoscaler {
@@ -57,10 +57,22 @@ pub(crate) fn roll_back(mut call: Call<'_>, cause: Cause<'_>) -> Decision {
     call.finish_as(status)
 }
 
+/// The primary got stuck while it was promoted. The rollout ends where there are pods; while there are none on either
+/// side, moving traffic helps nobody, and it is waited for.
+pub(crate) fn fail_promotion(call: Call<'_>, text: String) -> Decision {
+    let canary = call.seen.target.as_ref().map_or(0, |t| t.instance.available);
+    let primary = call.seen.primary.as_ref().map_or(0, |p| p.available);
+    match (canary > 0, primary > 0) {
+        (true, _) => stay_on_canary(call, text),
+        (false, true) => roll_back(call, &Cause::PrimaryStuck),
+        (false, false) => call.finish(),
+    }
+}
+
 /// Leaves all traffic on the canary, which stays up, because the primary cannot serve.
 ///
 /// The applied revision stays what was analysed: what the user applied meanwhile is still news afterwards.
-pub(crate) fn fail_promotion(mut call: Call<'_>, text: String) -> Decision {
+fn stay_on_canary(mut call: Call<'_>, text: String) -> Decision {
     call.tell(Happening::PromotionFailed(text));
     call.perform(Effect::Route(Weights::CANARY));
     call.call_post_rollout(Phase::Failed);
@@ -76,7 +88,9 @@ fn primary_cannot_serve(call: &Call<'_>) -> Option<String> {
     match &call.seen.primary {
         Some(primary) if primary.available > 0 => None,
         _ if canary <= 0 || !call.plan.capabilities.weighted => None,
-        Some(Instance { readiness: Readiness::Waiting(text) | Readiness::Stuck(text), .. }) => Some(text.clone()),
+        Some(Instance { readiness: Readiness::Waiting(text) | Readiness::Stuck(text), .. }) => {
+            Some(text.clone())
+        }
         Some(_) | None => {
             Some(format!("{}-primary.{} has no available pod", call.plan.target, call.plan.namespace))
         }

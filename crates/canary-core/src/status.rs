@@ -60,13 +60,24 @@ pub struct Condition {
 
 impl Condition {
     /// A condition as read from an object; a status that is not `True` or `False` reads as `Unknown`.
-    pub fn new(status: &str, reason: impl Into<String>, message: impl Into<String>, at: (Timestamp, Timestamp)) -> Self {
+    pub fn new(
+        status: &str,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+        at: (Timestamp, Timestamp),
+    ) -> Self {
         let status = match status {
             "True" => "True",
             "False" => "False",
             _ => "Unknown",
         };
-        Self { status, reason: reason.into(), message: message.into(), last_update: at.0, last_transition: at.1 }
+        Self {
+            status,
+            reason: reason.into(),
+            message: message.into(),
+            last_update: at.0,
+            last_transition: at.1,
+        }
     }
 }
 
@@ -111,7 +122,7 @@ impl Status {
             }
         }
         if matches!(phase, Phase::Initialized | Phase::Succeeded) {
-            self.last_promoted = self.last_applied.clone();
+            self.last_promoted.clone_from(&self.last_applied);
         }
         self.phase = phase;
         self.touched(plan, now)

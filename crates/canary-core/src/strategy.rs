@@ -29,7 +29,10 @@ pub(crate) fn supported<'a>(call: &mut Call<'a>) -> Cow<'a, Plan> {
         Strategy::Weighted(_) => {
             call.tell(Happening::Unsupported(UnsupportedSetting::Weights));
             call.tell(Happening::Unsupported(UnsupportedSetting::AssumedIterations(ASSUMED_ITERATIONS)));
-            Cow::Owned(Plan { strategy: Strategy::BlueGreen { iterations: ASSUMED_ITERATIONS }, ..plan.clone() })
+            Cow::Owned(Plan {
+                strategy: Strategy::BlueGreen { iterations: ASSUMED_ITERATIONS },
+                ..plan.clone()
+            })
         }
     }
 }

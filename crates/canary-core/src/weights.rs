@@ -109,6 +109,12 @@ impl Weights {
 
 impl fmt::Display for Weights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "primary {} canary {}{}", self.primary, self.canary, if self.mirror { " mirrored" } else { "" })
+        write!(
+            f,
+            "primary {} canary {}{}",
+            self.primary,
+            self.canary,
+            if self.mirror { " mirrored" } else { "" }
+        )
     }
 }

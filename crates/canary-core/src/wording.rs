@@ -22,9 +22,10 @@ pub(crate) fn event(plan: &Plan, what: &Happening) -> Option<(EventKind, String)
         Happening::SetBack => {
             (Warning, format!("Rolling back {canary} target {target} was set back to the promoted revision"))
         }
-        Happening::NothingToApprove => {
-            (Normal, format!("Nothing to approve for {canary}: target {target} was set back to the promoted revision"))
-        }
+        Happening::NothingToApprove => (
+            Normal,
+            format!("Nothing to approve for {canary}: target {target} was set back to the promoted revision"),
+        ),
         Happening::StartingAnalysis => (Normal, format!("Starting canary analysis for {target}")),
         Happening::Unsupported(setting) => (Warning, unsupported(*setting)),
         Happening::CanaryWeight(w) => (Normal, format!("Advance {canary} canary weight {w}")),
@@ -36,15 +37,21 @@ pub(crate) fn event(plan: &Plan, what: &Happening) -> Option<(EventKind, String)
         }
         Happening::AllToPrimary => (Normal, "Routing all traffic to primary".into()),
         Happening::Copying => (Normal, format!("Copying {target} template spec to {primary}")),
-        Happening::Promoted { skipped: false } => (Normal, format!("Promotion completed! Scaling down {target}")),
+        Happening::Promoted { skipped: false } => {
+            (Normal, format!("Promotion completed! Scaling down {target}"))
+        }
         Happening::Promoted { skipped: true } => {
             (Normal, format!("Promotion completed! Canary analysis was skipped for {target}"))
         }
-        Happening::ThresholdReached(n) => (Warning, format!("Rolling back {canary} failed checks threshold reached {n}")),
+        Happening::ThresholdReached(n) => {
+            (Warning, format!("Rolling back {canary} failed checks threshold reached {n}"))
+        }
         Happening::RollbackRequested => (Warning, format!("Rolling back {canary} manual webhook invoked")),
         Happening::DeadlineExceeded(_) => return None, // the workload's own text was told already
         Happening::RolledBack => (Warning, format!("Canary failed! Scaling down {canary}")),
-        Happening::PromotionFailed(e) => (Warning, format!("Promotion of {target} failed, primary not ready: {e}")),
+        Happening::PromotionFailed(e) => {
+            (Warning, format!("Promotion of {target} failed, primary not ready: {e}"))
+        }
         Happening::HookPassed { kind, hook } => return hook_passed(*kind, hook),
         Happening::HookFailed { kind, hook, text, .. } => return hook_failed(&canary, *kind, hook, text),
         Happening::CheckFailed(failure) => (Warning, check_failed(plan, &canary, &target, failure)),
@@ -54,8 +61,12 @@ pub(crate) fn event(plan: &Plan, what: &Happening) -> Option<(EventKind, String)
 
 fn unsupported(setting: UnsupportedSetting) -> String {
     match setting {
-        UnsupportedSetting::AbTesting => "A/B testing is not supported when using the kubernetes provider".into(),
-        UnsupportedSetting::Weights => "Progressive traffic is not supported when using the kubernetes provider".into(),
+        UnsupportedSetting::AbTesting => {
+            "A/B testing is not supported when using the kubernetes provider".into()
+        }
+        UnsupportedSetting::Weights => {
+            "Progressive traffic is not supported when using the kubernetes provider".into()
+        }
         UnsupportedSetting::AssumedIterations(n) => format!("Setting canaryAnalysis.iterations: {n}"),
     }
 }
@@ -78,7 +89,9 @@ fn hook_failed(canary: &str, kind: HookKind, hook: &str, text: &str) -> Option<(
         HookKind::ConfirmRollout => (Warning, format!("{halt} waiting for approval {hook}")),
         HookKind::PreRollout => (Warning, format!("{halt} pre-rollout check {hook} failed {text}")),
         HookKind::Rollout => (Warning, format!("{halt} external check {hook} failed {text}")),
-        HookKind::ConfirmTrafficIncrease => (Warning, format!("{halt} waiting for traffic increase approval {hook}")),
+        HookKind::ConfirmTrafficIncrease => {
+            (Warning, format!("{halt} waiting for traffic increase approval {hook}"))
+        }
         HookKind::ConfirmPromotion => (Warning, format!("{halt} waiting for promotion approval {hook}")),
         HookKind::PostRollout => (Warning, format!("Post-rollout hook {hook} failed {text}")),
         HookKind::Rollback => (Normal, format!("Rollback hook {hook} not signaling a rollback")),
@@ -130,7 +143,9 @@ fn check_failed(plan: &Plan, canary: &str, target: &str, failure: &CheckFailure)
                 CheckSource::Inline => format!("Prometheus query failed for {}: {text}", name(check)),
                 CheckSource::Template => format!("Metric query failed for {}: {text}", name(check)),
             },
-            FailureKind::MetricsServer { url } => format!("Error building Prometheus client for {url} {text}"),
+            FailureKind::MetricsServer { url } => {
+                format!("Error building Prometheus client for {url} {text}")
+            }
             FailureKind::Template { template } => format!("Metric template {template} error: {text}"),
             FailureKind::Secret { template, secret } => {
                 format!("Metric template {template} secret {secret} error: {text}")
@@ -138,7 +153,9 @@ fn check_failed(plan: &Plan, canary: &str, target: &str, failure: &CheckFailure)
             FailureKind::Provider { template, provider } => {
                 format!("Metric template {template} provider {provider} error: {text}")
             }
-            FailureKind::Render { template } => format!("Metric template {template} query render error: {text}"),
+            FailureKind::Render { template } => {
+                format!("Metric template {template} query render error: {text}")
+            }
             FailureKind::KnativeService => {
                 format!("Error fetching Knative service {}/{} {text}", plan.namespace, plan.target)
             }
@@ -161,10 +178,8 @@ pub(crate) fn go_millis(millis: f64) -> String {
         return format!("{sign}{total}ms");
     }
     let (hours, minutes, rest) = (total / 3_600_000, total / 60_000 % 60, total % 60_000);
-    let mut seconds = format!("{}", rest / 1000);
-    if rest % 1000 != 0 {
-        seconds = format!("{seconds}.{:03}", rest % 1000).trim_end_matches('0').to_owned();
-    }
+    let seconds = format!("{}.{:03}", rest / 1000, rest % 1000);
+    let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
     match (hours, minutes) {
         (0, 0) => format!("{sign}{seconds}s"),
         (0, m) => format!("{sign}{m}m{seconds}s"),
@@ -193,7 +208,9 @@ pub(crate) fn alert(plan: &Plan, what: &Happening) -> Option<(String, Severity, 
             | HookKind::Event => return None,
         },
         Happening::RollbackRequested => ("Rolling back manual webhook invoked".into(), Warn, false),
-        Happening::SetBack => ("Rolling back target was set back to the promoted revision".into(), Warn, false),
+        Happening::SetBack => {
+            ("Rolling back target was set back to the promoted revision".into(), Warn, false)
+        }
         Happening::ThresholdReached(n) => (format!("Failed checks threshold reached {n}"), Error, false),
         Happening::DeadlineExceeded(e) => (format!("Progress deadline exceeded {e}"), Error, false),
         Happening::PromotionFailed(e) => (format!("Promotion failed, primary not ready: {e}"), Error, false),

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use canary_core::{
-    Bounds, Check, CheckSource, Commit, Decision, Effect, Hook, HookKind, Instance, Plan, Steps, Strategy, Wake, Weight,
-    Weights,
+    Bounds, Check, CheckSource, Commit, Decision, Effect, Hook, HookKind, Instance, Plan, Steps, Strategy,
+    Wake, Weight, Weights,
 };
 use world::{World, seconds, stuck, waiting};
 
@@ -139,7 +139,8 @@ fn set(plan: &mut Plan, setting: &[&str]) {
                 "request-duration" => CheckSource::Duration,
                 _ => CheckSource::Template,
             };
-            let bound = |key: &str| bounds.iter().find_map(|b| b.strip_prefix(key)).map(|b| b.parse().unwrap());
+            let bound =
+                |key: &str| bounds.iter().find_map(|b| b.strip_prefix(key)).map(|b| b.parse().unwrap());
             let mut check = Check::new(*name, source);
             check.bounds = Bounds { min: bound("min="), max: bound("max=") };
             plan.probes.push(canary_core::MetricId(plan.checks.len()));

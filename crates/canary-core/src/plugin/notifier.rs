@@ -46,8 +46,19 @@ pub struct Alert {
 
 impl Alert {
     /// An alert without fields.
-    pub fn new(name: impl Into<String>, namespace: impl Into<String>, text: impl Into<String>, severity: Severity) -> Self {
-        Self { name: name.into(), namespace: namespace.into(), text: text.into(), severity, fields: Vec::new() }
+    pub fn new(
+        name: impl Into<String>,
+        namespace: impl Into<String>,
+        text: impl Into<String>,
+        severity: Severity,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            namespace: namespace.into(),
+            text: text.into(),
+            severity,
+            fields: Vec::new(),
+        }
     }
 
     /// With one more fact.

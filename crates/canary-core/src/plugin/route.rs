@@ -85,7 +85,11 @@ pub struct RouteSpec {
 
 impl RouteSpec {
     /// A spec with the three Service names derived from `apex`; every other field is empty and public.
-    pub fn new(namespace: impl Into<String>, canary_name: impl Into<String>, apex: impl Into<String>) -> Self {
+    pub fn new(
+        namespace: impl Into<String>,
+        canary_name: impl Into<String>,
+        apex: impl Into<String>,
+    ) -> Self {
         let apex = apex.into();
         Self {
             namespace: namespace.into(),

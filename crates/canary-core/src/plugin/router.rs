@@ -85,7 +85,8 @@ impl Default for Capabilities {
 
 impl Capabilities {
     /// The abilities of a router that does nothing (plain Kubernetes).
-    pub const NONE: Self = Self { weighted: false, conditions: false, mirror: false, session_affinity: false };
+    pub const NONE: Self =
+        Self { weighted: false, conditions: false, mirror: false, session_affinity: false };
 
     /// Adds A/B testing.
     #[must_use]

@@ -4,7 +4,7 @@ use super::promotion_gate;
 use crate::call::{Call, Outcome};
 use crate::decision::Effect;
 use crate::notice::Happening;
-use crate::{Weights, promotion};
+use crate::{Weight, Weights, promotion};
 
 /// One more iteration, the switch of all traffic, or the promotion.
 pub(crate) fn progress(mut call: Call<'_>, iterations: i32) -> Outcome {
@@ -12,7 +12,8 @@ pub(crate) fn progress(mut call: Call<'_>, iterations: i32) -> Outcome {
     let routed = call.plan.capabilities.weighted;
     let mirror = call.plan.mirror && call.plan.capabilities.mirror;
     if done < iterations {
-        if routed && mirror && !call.weights.mirror {
+        // Mirroring means all traffic on the primary, which may be the side that cannot serve.
+        if routed && mirror && !call.weights.mirror && call.weights.canary == Weight::ZERO {
             call.perform(Effect::Route(Weights::MIRROR));
         }
         call.tell(Happening::Iteration(done + 1, iterations));

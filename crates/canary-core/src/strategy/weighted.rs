@@ -14,7 +14,9 @@ pub(crate) fn progress(mut call: Call<'_>, steps: &Steps) -> Outcome {
     if weight < steps.max && aim <= weight {
         return Ok(call.finish()); // a step of zero goes nowhere; the plan's makers refuse it
     }
-    if !call.weights.mirror && call.status.phase == Phase::Progressing && !call.ask_all(HookKind::ConfirmTrafficIncrease)?
+    if !call.weights.mirror
+        && call.status.phase == Phase::Progressing
+        && !call.ask_all(HookKind::ConfirmTrafficIncrease)?
     {
         return Ok(call.finish());
     }
@@ -26,8 +28,7 @@ pub(crate) fn progress(mut call: Call<'_>, steps: &Steps) -> Outcome {
     }
     // Flagger: mirror one step before shifting traffic.
     let mirror_first = call.plan.mirror && call.plan.capabilities.mirror && weight == Weight::ZERO;
-    let weights =
-        if mirror_first && !call.weights.mirror { Weights::MIRROR } else { Weights::canary(aim) };
+    let weights = if mirror_first && !call.weights.mirror { Weights::MIRROR } else { Weights::canary(aim) };
     call.perform(Effect::Route(weights));
     call.tell(Happening::CanaryWeight(weights.canary));
     Ok(call.finish_with(|s| s.weight = weights.canary.percent().into()))

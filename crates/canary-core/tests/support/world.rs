@@ -5,35 +5,35 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use canary_core::{
-    Answer, Commit, Decision, Effect, HookAnswer, HookId, Instance, Next, Observed, Phase, Plan, Question, Readiness,
-    Scale, Status, Target, Then, Timestamp, Wake, Weights, called, next,
+    Answer, Commit, Decision, Effect, HookAnswer, HookId, Instance, Next, Observed, Phase, Plan, Question,
+    Readiness, Scale, Status, Target, Then, Timestamp, Wake, Weights, called, next,
 };
 
 /// Everything the core can see, and what answers its questions.
 #[derive(Clone, Debug)]
-pub struct World {
-    pub plan: Plan,
-    pub status: Status,
-    pub revision: String,
-    pub configs: Option<BTreeMap<String, String>>,
-    pub target: Instance,
-    pub primary: Option<Instance>,
-    pub primary_revision: String,
-    pub routes: Option<Weights>,
-    pub now: Timestamp,
-    pub last_tick: Option<Timestamp>,
-    pub changed_at: Option<Timestamp>,
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) status: Status,
+    pub(crate) revision: String,
+    pub(crate) configs: Option<BTreeMap<String, String>>,
+    pub(crate) target: Instance,
+    pub(crate) primary: Option<Instance>,
+    pub(crate) primary_revision: String,
+    pub(crate) routes: Option<Weights>,
+    pub(crate) now: Timestamp,
+    pub(crate) last_tick: Option<Timestamp>,
+    pub(crate) changed_at: Option<Timestamp>,
     /// Value by check name; `None` is no data.
-    pub values: BTreeMap<String, Option<f64>>,
+    pub(crate) values: BTreeMap<String, Option<f64>>,
     /// Hooks that fail, by name, with their text.
-    pub closed: BTreeMap<String, String>,
+    pub(crate) closed: BTreeMap<String, String>,
     /// Effects whose name contains this fail.
-    pub broken: Option<String>,
-    pub asked: Vec<Question>,
+    pub(crate) broken: Option<String>,
+    pub(crate) asked: Vec<Question>,
 }
 
 impl World {
-    pub fn new(plan: Plan) -> Self {
+    pub(crate) fn new(plan: Plan) -> Self {
         Self {
             plan,
             status: Status::default(),
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    pub fn observe(&self) -> Observed {
+    pub(crate) fn observe(&self) -> Observed {
         let mut target = Target::ready(self.revision.clone());
         target.configs.clone_from(&self.configs);
         target.instance = self.target.clone();
@@ -66,7 +66,7 @@ impl World {
         seen
     }
 
-    pub fn apply_revision(&mut self, revision: &str) {
+    pub(crate) fn apply_revision(&mut self, revision: &str) {
         self.revision = revision.into();
         self.changed_at = Some(self.now);
     }
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    pub fn hook(&self, id: HookId) -> HookAnswer {
+    pub(crate) fn hook(&self, id: HookId) -> HookAnswer {
         match self.closed.get(&self.plan.hooks[id.0].name) {
             Some(text) => HookAnswer::Failed(text.clone()),
             None => HookAnswer::Passed,
@@ -91,7 +91,7 @@ impl World {
     }
 
     /// Asks the core until it is done.
-    pub fn decide(&mut self) -> Decision {
+    pub(crate) fn decide(&mut self) -> Decision {
         let (seen, mut answers) = (self.observe(), Vec::new());
         for _ in 0..100 {
             match next(&self.plan, &self.status, &seen, &answers, self.now) {
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// Performs one effect; whether it worked.
-    pub fn perform(&mut self, effect: &Effect) -> bool {
+    pub(crate) fn perform(&mut self, effect: &Effect) -> bool {
         if self.broken.as_ref().is_some_and(|b| format!("{effect:?}").contains(b.as_str())) {
             return false;
         }
@@ -133,14 +133,14 @@ impl World {
     }
 
     /// Commits; what follows is returned with the answers of late calls told.
-    pub fn commit(&mut self, decision: &Decision) {
+    pub(crate) fn commit(&mut self, decision: &Decision) {
         if let Commit::Status(status) = &decision.commit {
             self.status = (**status).clone();
         }
     }
 
     /// One whole call: decide, perform, commit. Returns the decision and how many effects worked.
-    pub fn call(&mut self) -> (Decision, usize) {
+    pub(crate) fn call(&mut self) -> (Decision, usize) {
         let decision = self.decide();
         if decision.tick {
             self.last_tick = Some(self.now);
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// Moves the clock to when the decision wants to be called again; `false` when nothing is due.
-    pub fn wait(&mut self, wake: Wake) -> bool {
+    pub(crate) fn wait(&mut self, wake: Wake) -> bool {
         match wake {
             Wake::At(at) => self.now = self.now.max(at),
             Wake::Now => {}
@@ -166,7 +166,7 @@ impl World {
     }
 
     /// Calls until the canary rests (or `limit` calls were made).
-    pub fn run(&mut self, limit: usize) -> Phase {
+    pub(crate) fn run(&mut self, limit: usize) -> Phase {
         for _ in 0..limit {
             let (decision, _) = self.call();
             if !self.wait(decision.wake) {
@@ -177,14 +177,14 @@ impl World {
     }
 
     /// Initialized, with the first revision.
-    pub fn initialized(plan: Plan) -> Self {
+    pub(crate) fn initialized(plan: Plan) -> Self {
         let mut world = Self::new(plan);
         assert_eq!(world.run(10), Phase::Initialized);
         world
     }
 
     /// The sentences of what follows a commit, hooks called.
-    pub fn sentences(&self, then: &[Then]) -> Vec<String> {
+    pub(crate) fn sentences(&self, then: &[Then]) -> Vec<String> {
         let mut out = Vec::new();
         let mut stopped = false;
         for step in then {
@@ -211,14 +211,14 @@ impl World {
     }
 }
 
-pub fn waiting(available: i32) -> Instance {
+pub(crate) fn waiting(available: i32) -> Instance {
     Instance { readiness: Readiness::Waiting("waiting for rollout to finish".into()), available }
 }
 
-pub fn stuck(available: i32) -> Instance {
+pub(crate) fn stuck(available: i32) -> Instance {
     Instance { readiness: Readiness::Stuck("exceeded its progress deadline".into()), available }
 }
 
-pub fn seconds(n: u64) -> Duration {
+pub(crate) fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
