@@ -57,7 +57,13 @@ impl<'a> Attempt<'a> {
             ObjectError::Malformed { object, source } => {
                 RouterError::Invalid { message: format!("{text}{object} cannot be decoded: {source}") }
             }
-            other => RouterError::Api { conflict: other.is_conflict(), message: format!("{text}{other}") },
+            ObjectError::NotFound(_)
+            | ObjectError::Conflict(_)
+            | ObjectError::AlreadyExists(_)
+            | ObjectError::Forbidden(_)
+            | ObjectError::Unavailable(_) => {
+                RouterError::Api { conflict: error.is_conflict(), message: format!("{text}{error}") }
+            }
         }
     }
 }

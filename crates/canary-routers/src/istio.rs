@@ -5,6 +5,7 @@
 mod adoption;
 mod affinity;
 mod original;
+mod repair;
 mod routes;
 mod view;
 mod weights;
@@ -20,8 +21,9 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde::Serialize;
 use serde_json::Value;
 
-use self::adoption::{adopt, adopt_block, is_ours, set_list};
-use self::view::{DestinationRule, DestinationRuleSpec, Fields, VirtualService, VirtualServiceSpec};
+use self::adoption::adopt;
+use self::repair::{first_spec, repair, traffic_policy};
+use self::view::{DestinationRule, DestinationRuleSpec, Fields, VirtualService};
 use self::weights::Split;
 use crate::{Attempt, ObjectError, ObjectMetadata, Objects, apex_metadata};
 
@@ -197,11 +199,12 @@ impl Router for Istio {
         let split = Split::wanted(weights, route);
         let mut wanted = live.clone();
         if routes::is_tcp(route) {
-            wanted.spec.tcp = Some(adopt(routes::tcp(route, &split), rules(&live.spec.tcp), route));
+            wanted.spec.tcp =
+                Some(adopt(routes::tcp(route, &split), live.spec.tcp.as_deref().unwrap_or_default(), route));
         } else {
             let http = routes::http(route, &split)
                 .map_err(|lack| RouterError::Invalid { message: format!("{title} update failed: {lack}") })?;
-            wanted.spec.http = Some(adopt(http, rules(&live.spec.http), route));
+            wanted.spec.http = Some(adopt(http, live.spec.http.as_deref().unwrap_or_default(), route));
         }
         self.update(&wanted, &live, format!("{title} update failed: ")).await
     }
@@ -249,61 +252,4 @@ fn identity(kind: &ApiResource) -> Fields {
 fn encode<T: Serialize>(kind: &ApiResource, object: &T) -> Result<Value, ObjectError> {
     serde_json::to_value(object)
         .map_err(|source| ObjectError::Malformed { object: kind.kind.clone(), source })
-}
-
-fn rules<R>(list: &Option<Vec<R>>) -> &[R] {
-    list.as_deref().unwrap_or_default()
-}
-
-/// The canary's policy as written, with what the live one has beyond the fields that Flagger knows.
-fn traffic_policy(route: &RouteSpec, live: Option<&Value>) -> Option<Value> {
-    const OURS: &[&str] = &["loadBalancer", "connectionPool", "outlierDetection", "tls", "portLevelSettings"];
-    let mut wanted = route.traffic_policy.as_ref().and_then(Value::as_object).cloned();
-    adopt_block(&mut wanted, live.and_then(Value::as_object), OURS);
-    wanted.map(Value::Object)
-}
-
-/// The spec of an object that is created. Nobody holds a cookie yet.
-fn first_spec(route: &RouteSpec) -> VirtualServiceSpec {
-    let tcp = routes::is_tcp(route);
-    VirtualServiceSpec {
-        hosts: Some(routes::hosts(route)), // always written: an empty list makes a delegate
-        gateways: Some(routes::gateways(route)).filter(|gateways| !gateways.is_empty()),
-        http: (!tcp).then(|| routes::plain_http(route, &Split::PRIMARY)),
-        tcp: tcp.then(|| routes::tcp(route, &Split::PRIMARY)),
-        rest: Fields::new(),
-    }
-}
-
-/// Makes `spec` what the canary asks for, weights and mirror aside. `Err` says what the canary lacks.
-fn repair(spec: &mut VirtualServiceSpec, route: &RouteSpec) -> Result<(), &'static str> {
-    set_list(&mut spec.hosts, routes::hosts(route));
-    set_list(&mut spec.gateways, routes::gateways(route));
-    let split = Split::read_any(spec, route).unwrap_or(Split::PRIMARY);
-    // Of the other protocol's rules only those go that are ours, from before the canary changed its protocol.
-    if routes::is_tcp(route) {
-        spec.tcp = Some(adopt(routes::tcp(route, &split), rules(&spec.tcp), route));
-        if rules(&spec.http).iter().any(|rule| is_ours(rule, route)) {
-            spec.http = others(spec.http.take(), route);
-        }
-        return Ok(());
-    }
-    if rules(&spec.tcp).iter().any(|rule| is_ours(rule, route)) {
-        spec.tcp = others(spec.tcp.take(), route);
-    }
-    let live = rules(&spec.http);
-    let plain = adopt(routes::plain_http(route, &split), live, route);
-    let sound = route.affinity.as_ref().is_some_and(|affinity| {
-        let live = affinity::without_cookies(live, affinity);
-        live == affinity::without_cookies(&plain, affinity)
-    });
-    if !sound {
-        spec.http = Some(adopt(routes::http(route, &split)?, live, route));
-    }
-    Ok(())
-}
-
-fn others<R: view::Route>(list: Option<Vec<R>>, route: &RouteSpec) -> Option<Vec<R>> {
-    let others: Vec<R> = list.unwrap_or_default().into_iter().filter(|rule| !is_ours(rule, route)).collect();
-    (!others.is_empty()).then_some(others)
 }

@@ -125,6 +125,11 @@ impl ObjectError {
         Self::NotFound(format!("{resource} \"{name}\" not found"))
     }
 
+    /// Fine where the object is not there, which some callers expect.
+    fn unless_absent(self) -> Result<(), Self> {
+        if matches!(self, Self::NotFound(_)) { Ok(()) } else { Err(self) }
+    }
+
     /// Whether the object changed since it was read: decide again.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict(_) | Self::AlreadyExists(_))
@@ -195,10 +200,7 @@ impl Objects for LiveObjects {
     ) -> Result<Option<Value>, ObjectError> {
         match self.api(kind, namespace).get(name).await {
             Ok(object) => to_value(&object).map(Some),
-            Err(error) => match ObjectError::from_kube(&error) {
-                ObjectError::NotFound(_) => Ok(None),
-                other => Err(other),
-            },
+            Err(error) => ObjectError::from_kube(&error).unless_absent().map(|()| None),
         }
     }
 
@@ -232,10 +234,7 @@ impl Objects for LiveObjects {
     async fn delete(&self, kind: &ApiResource, namespace: &str, name: &str) -> Result<(), ObjectError> {
         match self.api(kind, namespace).delete(name, &DeleteParams::default()).await {
             Ok(_) => Ok(()),
-            Err(error) => match ObjectError::from_kube(&error) {
-                ObjectError::NotFound(_) => Ok(()),
-                other => Err(other),
-            },
+            Err(error) => ObjectError::from_kube(&error).unless_absent(),
         }
     }
 }
@@ -253,4 +252,52 @@ fn to_object(kind: &ApiResource, object: &Value) -> Result<DynamicObject, Object
         kind: kind.kind.clone(),
     });
     Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+    use kube::core::response::StatusDetails;
+
+    use super::*;
+
+    #[test]
+    fn answers_of_the_api_are_told_apart_by_code_reason_and_details() {
+        let about = |name: &str| StatusDetails {
+            name: name.into(),
+            group: String::new(),
+            kind: String::new(),
+            uid: String::new(),
+            causes: Vec::new(),
+            retry_after_seconds: 0,
+        };
+        let named = || about("podinfo");
+        let cases = [
+            (404, "NotFound", Some(named()), "not-found"),
+            (404, "NotFound", Some(about("")), "not-served"),
+            (404, "NotFound", None, "not-served"),
+            (409, "AlreadyExists", Some(named()), "already-exists"),
+            (409, "Conflict", Some(named()), "conflict"),
+            (403, "Forbidden", Some(named()), "forbidden"),
+            (401, "Unauthorized", None, "forbidden"),
+            (422, "Invalid", Some(named()), "invalid"),
+            (400, "BadRequest", None, "invalid"),
+            (503, "ServiceUnavailable", None, "unavailable"),
+        ];
+        for (code, reason, details, expected) in cases {
+            let status = Status { details, ..Status::failure("what happened", reason).with_code(code) };
+            let error = ObjectError::from_kube(&kube::Error::Api(Box::new(status)));
+            assert_eq!(
+                (error.category(), error.to_string()),
+                (expected, "what happened".to_owned()),
+                "{code} {reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_message_shows_its_reason() {
+        let status = Status::failure("", "Conflict").with_code(409);
+        assert_eq!(ObjectError::from_kube(&kube::Error::Api(Box::new(status))).to_string(), "Conflict");
+    }
 }

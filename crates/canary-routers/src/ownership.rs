@@ -1,4 +1,4 @@
-//! The metadata of objects that routers create or take over: owner, labels, and the annotations that keep GitOps tools off.
+//! The metadata of objects that routers create or take over: owner, labels, and the annotations that keep Flux off.
 //!
 //! Only our own keys are enforced. A label or annotation of somebody else's stays.
 
