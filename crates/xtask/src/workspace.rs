@@ -2,16 +2,19 @@
 //! It reads; what is allowed is decided elsewhere.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// The workspace this program was built from.
 pub(crate) struct Workspace {
     /// Folder of the root manifest.
     pub(crate) root: PathBuf,
+    /// Folder of what is built.
+    pub(crate) target: PathBuf,
     /// Members, by name.
     pub(crate) members: Vec<Member>,
 }
@@ -59,7 +62,8 @@ impl Workspace {
         let mut members = packages.iter().map(|p| Member::parse(p, &names)).collect::<Result<Vec<_>>>()?;
         members.sort_by(|a, b| a.name.cmp(&b.name));
         let root = text(metadata, "workspace_root")?.into();
-        Ok(Self { root, members })
+        let target = text(metadata, "target_directory")?.into();
+        Ok(Self { root, target, members })
     }
 
     /// Members that others depend on from outside.
@@ -116,14 +120,16 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Print the command, run it in `folder`, and fail if it fails.
+/// Prints the command, runs it in `folder`, and fails if it fails.
 pub(crate) fn run(folder: &Path, command: &mut Command) -> Result<()> {
-    let shown: Vec<_> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
-    eprintln!("$ cargo {}", shown.join(" "));
-    let status = command.current_dir(folder).status().context("cargo cannot be started")?;
-    if !status.success() {
-        bail!("cargo {}: {status}", shown.join(" "));
-    }
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_owned();
+    let shown: Vec<_> =
+        std::iter::once(program.as_os_str()).chain(command.get_args()).map(OsStr::to_string_lossy).collect();
+    let shown = shown.join(" ");
+    eprintln!("$ {shown}");
+    let status =
+        command.current_dir(folder).status().with_context(|| format!("{shown} cannot be started"))?;
+    ensure!(status.success(), "{shown}: {status}");
     Ok(())
 }
 
@@ -137,6 +143,7 @@ mod tests {
     fn members_know_their_edges_among_each_other_and_whether_they_are_published() {
         let metadata = json!({
             "workspace_root": "/w",
+            "target_directory": "/w/target",
             "packages": [
                 { "name": "b", "manifest_path": "/w/crates/b/Cargo.toml", "publish": null, "features": { "x": [] },
                   "targets": [{ "name": "b", "kind": ["lib"] }, { "name": "show", "kind": ["example"] }],
