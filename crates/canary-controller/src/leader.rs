@@ -276,10 +276,13 @@ enum Failure {
 
 impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => Self::Outdated,
-            kube::Error::Api(status) => Self::Refused(status),
-            other => Self::Unreachable(other),
+        let kube::Error::Api(status) = error else {
+            return Self::Unreachable(error);
+        };
+        if status.is_conflict() || status.is_already_exists() {
+            Self::Outdated
+        } else {
+            Self::Refused(status)
         }
     }
 }
