@@ -61,19 +61,14 @@ pub(super) fn without_cookies(rules: &[HttpRoute], affinity: &Affinity) -> Vec<H
     plain.collect()
 }
 
-/// Whether the rule is for holders of a cookie of ours, under its present name or under that of a cookie in force.
+/// Whether the rule is for holders of a cookie of ours. (Under a former name it is not: the rules are then compared whole.)
 fn is_sticky(rule: &HttpRoute, affinity: &Affinity) -> bool {
-    let in_force = [&affinity.cookie, &affinity.primary_cookie, &affinity.previous_cookie];
-    let in_force =
-        in_force.into_iter().flatten().filter_map(|text| text.split_once('=')).map(|(name, _)| name);
-    let configured = [Some(&affinity.cookie_name), affinity.primary_cookie_name.as_ref()];
-    let mut names =
-        configured.into_iter().flatten().map(String::as_str).chain(in_force).filter(|n| !n.is_empty());
-    let is_about = |condition: &Value, name: &str| {
+    let names = [Some(&affinity.cookie_name), affinity.primary_cookie_name.as_ref()];
+    let names: Vec<&String> = names.into_iter().flatten().filter(|name| !name.is_empty()).collect();
+    rule.r#match.iter().flatten().any(|condition| {
         let regex = condition.pointer("/headers/Cookie/regex").and_then(Value::as_str).unwrap_or_default();
-        regex.contains(name) || regex.contains(&escaped(name))
-    };
-    names.any(|name| rule.r#match.iter().flatten().any(|condition| is_about(condition, name)))
+        names.iter().any(|name| regex.contains(name.as_str()) || regex.contains(&escaped(name)))
+    })
 }
 
 fn sticky_rule(

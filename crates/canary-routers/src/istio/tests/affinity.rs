@@ -124,6 +124,28 @@ async fn a_repair_keeps_cookies_and_weights() {
 }
 
 #[tokio::test]
+async fn what_nobody_here_knows_survives_the_coming_and_going_of_rules() {
+    let mesh = mesh().await.started();
+    let marks = || {
+        let http = mesh.http();
+        http.as_array().unwrap().iter().map(|rule| rule.get("newFeature").is_some()).collect::<Vec<_>>()
+    };
+    mesh.edit(|object| object["spec"]["http"][0]["newFeature"] = json!("x"));
+    mesh.set(canary(20)).await;
+    assert_eq!(marks(), [true, true, true]);
+
+    for sticky in [0, 1] {
+        mesh.edit(|object| {
+            drop(object["spec"]["http"][sticky].as_object_mut().unwrap().remove("newFeature"));
+        });
+    }
+    mesh.set(canary(40)).await;
+    assert_eq!(marks(), [false, false, true]);
+    mesh.set(Weights::PRIMARY).await;
+    assert_eq!(marks(), [true, true]);
+}
+
+#[tokio::test]
 async fn cookies_go_when_the_canary_no_longer_asks_for_them() {
     let mesh = mesh().await.started();
     mesh.set(canary(20)).await;
