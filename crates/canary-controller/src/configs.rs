@@ -55,7 +55,7 @@ impl Configs {
                     return Err(WorkloadError::Missing { message: format!("{}: {absent}", doing()) });
                 }
                 None => {
-                    tracing::debug!(kind = kind.noun(), %name, %namespace, "an optional config does not exist")
+                    tracing::debug!(kind = kind.noun(), %name, %namespace, "an optional config does not exist");
                 }
             }
         }

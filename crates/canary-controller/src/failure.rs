@@ -20,7 +20,9 @@ impl<T> Explain<T> for Result<T, ObjectError> {
                     WorkloadError::Api { message, conflict: true }
                 }
                 ObjectError::Invalid(_) | ObjectError::Malformed { .. } => WorkloadError::Invalid { message },
-                _ => WorkloadError::Api { message, conflict: false },
+                ObjectError::NotServed(_) | ObjectError::Forbidden(_) | ObjectError::Unavailable(_) | _ => {
+                    WorkloadError::Api { message, conflict: false }
+                }
             }
         })
     }

@@ -4,6 +4,8 @@
 use async_trait::async_trait;
 use canary_core::{RouteSpec, Workload, WorkloadError, WorkloadSpec};
 
+use crate::Settings;
+
 mod copier;
 mod daemonset;
 mod deployment;
@@ -18,7 +20,9 @@ mod tests;
 
 pub(crate) use daemonset::DaemonSets;
 pub(crate) use deployment::Deployments;
-pub(crate) use selection::{DiscoveredPort, Pods, Selector};
+#[cfg(test)]
+pub(crate) use selection::DiscoveredPort;
+pub(crate) use selection::{Pods, Selector};
 
 /// Flags that say how primaries are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +35,12 @@ pub(crate) struct WorkloadSettings {
     pub(crate) config_tracking: bool,
 }
 
-impl Default for WorkloadSettings {
-    fn default() -> Self {
+impl From<&Settings> for WorkloadSettings {
+    fn from(settings: &Settings) -> Self {
         Self {
-            selector_labels: ["app", "name", "app.kubernetes.io/name"].map(str::to_owned).into(),
-            include_label_prefix: Vec::new(),
-            config_tracking: true,
+            selector_labels: settings.selector_labels.clone(),
+            include_label_prefix: settings.include_label_prefix.clone(),
+            config_tracking: settings.config_tracking,
         }
     }
 }

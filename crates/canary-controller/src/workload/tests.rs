@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::source::Kind;
 use super::{DaemonSets, Deployments, WorkloadSettings};
+use crate::Settings;
 
 mod daemonset;
 mod observing;
@@ -35,7 +36,7 @@ impl Fixture {
         let fixture = Self {
             kind,
             objects: Arc::default(),
-            settings: WorkloadSettings::default(),
+            settings: WorkloadSettings::from(&Settings::default()),
             spec: WorkloadSpec::new("test", owner, "podinfo"),
         };
         fixture.put_config("red");

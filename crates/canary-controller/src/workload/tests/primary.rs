@@ -56,7 +56,7 @@ fn primary(fixture: &Fixture) -> (Value, String) {
 fn image_of(fixture: &Fixture, tag: &str) -> String {
     let image = format!("ghcr.io/stefanprodan/podinfo:{tag}");
     fixture.change("podinfo", |target| {
-        target["spec"]["template"]["spec"]["containers"][0]["image"] = image.as_str().into()
+        target["spec"]["template"]["spec"]["containers"][0]["image"] = image.as_str().into();
     });
     image
 }
