@@ -12,6 +12,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 
 use self::line::LogLines;
+pub(crate) use self::line::with_causes;
 
 /// What is logged and how.
 #[derive(Debug, Args)]

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     match work(flags, &environment) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", logging::with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use canary_controller::{AdminServer, Clock, Election, Readiness, Settings, SystemClock, Telemetry};
+use canary_controller::{
+    AdminServer, Clock, Controller, Election, Readiness, Settings, SystemClock, Telemetry,
+};
 use canary_routers::Routers;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -93,8 +95,11 @@ impl Works {
 
     async fn control(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { clusters, settings, telemetry, readiness } = self;
-        let _ = (clusters.main, settings, telemetry, readiness, stop);
-        bail!("this build holds no controller")
+        let controller = Controller::new(clusters.main, settings)
+            .with_telemetry(telemetry)
+            .with_readiness(readiness)
+            .with_instance(hostname());
+        Ok(controller.run(stop).await?)
     }
 }
 

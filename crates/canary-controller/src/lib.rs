@@ -1,22 +1,34 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod announce;
+mod asking;
 mod autoscaler;
+mod cache;
 mod canonical;
 mod clock;
 mod configs;
+mod controller;
 mod failure;
 mod fields;
 mod generated;
+mod lane;
 mod leader;
+mod memory;
+mod perform;
+mod queue;
+mod reconcile;
 mod revision;
 mod services;
 mod settings;
+mod store;
+mod subject;
 mod telemetry;
 mod workload;
 
 pub use admin::{AdminError, AdminServer, Readiness};
 pub use clock::{Clock, RuntimeClock, SystemClock};
+pub use controller::{Controller, ControllerError};
 pub use leader::{Election, LeadershipLost, LeaseTiming};
 pub use settings::{Address, Chat, MsTeamsChat, Secret, Settings, SlackChat};
 pub use telemetry::Telemetry;

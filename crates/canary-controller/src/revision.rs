@@ -43,6 +43,8 @@ mod tests {
                         {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
                     ],
                     "livenessProbe": {"httpGet": {"port": 9898, "path": "/healthz"}},
+                    "readinessProbe": {"grpc": {"port": 9999}},
+                    "startupProbe": {"httpGet": {"port": 9898}},
                     "lifecycle": {"preStop": {"httpGet": {"port": 9898, "path": "/stop"}}},
                 }],
                 "volumes": [
@@ -54,6 +56,7 @@ mod tests {
                     ]}},
                     {"name": "host", "hostPath": {"path": "/data"}},
                     {"name": "scratch"},
+                    {"name": "own", "ephemeral": {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"]}}}},
                 ],
                 "serviceAccountName": "podinfo",
             },
@@ -82,6 +85,14 @@ mod tests {
                         "httpGet": {"port": 9898, "path": "/healthz", "scheme": "HTTP"},
                         "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3,
                     },
+                    "readinessProbe": {
+                        "grpc": {"port": 9999, "service": ""},
+                        "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3,
+                    },
+                    "startupProbe": {
+                        "httpGet": {"port": 9898, "path": "/", "scheme": "HTTP"},
+                        "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3,
+                    },
                     "lifecycle": {"preStop": {"httpGet": {"port": 9898, "path": "/stop", "scheme": "HTTP"}}},
                     "resources": {},
                     "terminationMessagePath": "/dev/termination-log",
@@ -98,6 +109,9 @@ mod tests {
                     ]}},
                     {"name": "host", "hostPath": {"path": "/data", "type": ""}},
                     {"name": "scratch", "emptyDir": {}},
+                    {"name": "own", "ephemeral": {"volumeClaimTemplate": {
+                        "metadata": {}, "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"},
+                    }}},
                 ],
                 "serviceAccountName": "podinfo",
                 "serviceAccount": "podinfo",

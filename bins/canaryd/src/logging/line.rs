@@ -113,6 +113,20 @@ impl Fields {
     }
 }
 
+/// An error and its causes on one line. Some libraries repeat a cause in their own text; here it stands once.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inner = error.to_string();
+        if !text.ends_with(&inner) {
+            text = format!("{text}: {inner}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 fn text(value: Value) -> String {
     if let Value::String(text) = value { text } else { value.to_string() }
 }
@@ -139,17 +153,7 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            // Some libraries repeat the cause in their own text.
-            let inner = error.to_string();
-            if !text.ends_with(&inner) {
-                text = format!("{text}: {inner}");
-            }
-            cause = error.source();
-        }
-        self.put(field, text);
+        self.put(field, with_causes(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

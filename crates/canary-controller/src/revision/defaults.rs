@@ -121,8 +121,11 @@ fn volume(volume: &mut Value) {
     if let Some(path) = volume.get_mut("hostPath") {
         forget(path, "type", &json!(""));
     }
-    if let Some(claim) = volume.pointer_mut("/ephemeral/volumeClaimTemplate/spec") {
-        forget(claim, "volumeMode", &json!("Filesystem"));
+    if let Some(claim) = volume.pointer_mut("/ephemeral/volumeClaimTemplate") {
+        forget(claim, "metadata", &json!({}));
+        if let Some(spec) = claim.get_mut("spec") {
+            forget(spec, "volumeMode", &json!("Filesystem"));
+        }
     }
     // A volume without a source is an empty directory.
     forget(volume, "emptyDir", &json!({}));

@@ -13,6 +13,7 @@ use super::{DaemonSets, Deployments, WorkloadSettings};
 use crate::Settings;
 
 mod daemonset;
+mod live;
 mod observing;
 mod primary;
 mod scaling;

@@ -1,0 +1,249 @@
+//! Finding answers: one hook, one metric or one probe, each with its own time limit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use canary_api::{MetricSpec, MetricTemplate, MetricTemplateSpec};
+use canary_core::{
+    Answer, Check, CheckSource, FailureKind, HookAnswer, HookId, Hooks, MetricId, MetricProvider, Phase,
+    Question,
+};
+use canary_metrics::{MetricProviders, Observer, ProviderSpec, QueryModel, Template, observer};
+use canary_routers::{ObjectError, Objects};
+use canary_webhooks::hook_call;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::ApiResource;
+
+use crate::cache::{Cache, Reader};
+use crate::subject::Subject;
+use crate::telemetry::Telemetry;
+
+/// The window of a built-in or inline query that names none.
+const DEFAULT_INTERVAL: &str = "1m";
+/// What events say of a provider that answered without a value.
+const NO_VALUES: &str = "no values found";
+
+/// Whom questions are put to.
+pub(crate) struct Asking {
+    pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) providers: MetricProviders,
+    /// Address of the Prometheus for built-in and inline queries.
+    pub(crate) metrics_server: String,
+    pub(crate) cache: Cache,
+    pub(crate) telemetry: Telemetry,
+}
+
+/// A template with the provider that answers it.
+struct Prepared {
+    provider: Arc<dyn MetricProvider>,
+    query: String,
+    label: String,
+}
+
+impl Asking {
+    /// Finds one answer.
+    pub(crate) async fn ask(&self, subject: &Subject, reader: &Reader, question: &Question) -> Answer {
+        match question {
+            Question::Hook { id, phase } => Answer::Hook(self.hook(subject, *id, *phase).await),
+            Question::Metric(id) => self.metric(subject, reader, *id).await,
+            Question::Online(id) => self.online(subject, reader, *id).await,
+        }
+    }
+
+    async fn hook(&self, subject: &Subject, id: HookId, phase: Phase) -> HookAnswer {
+        match subject.plan.hooks.get(id.0) {
+            Some(hook) => self.hooks.call(&hook_call(hook, &subject.plan, &subject.status, phase)).await,
+            None => HookAnswer::Failed("the hook is not in the plan".into()),
+        }
+    }
+
+    async fn metric(&self, subject: &Subject, reader: &Reader, id: MetricId) -> Answer {
+        let Some((check, spec)) = check(subject, id) else {
+            return failed(FailureKind::Query, "the metric is not in the plan");
+        };
+        let answer = match check.source {
+            CheckSource::SuccessRate | CheckSource::Duration => self.built_in(subject, check, spec).await,
+            CheckSource::Inline => self.inline(subject, spec).await,
+            CheckSource::Template => match self.prepare(subject, reader, spec).await {
+                Ok(prepared) => query(&*prepared.provider, &prepared.query).await,
+                Err(answer) => answer,
+            },
+            CheckSource::Nothing => failed(FailureKind::Query, "there is nothing to ask"),
+        };
+        if let Answer::Value(value) = answer {
+            // Flagger exports durations in seconds.
+            let shown = if check.source == CheckSource::Duration { value / 1000.0 } else { value };
+            self.telemetry.metric_value(&subject.plan.namespace, &subject.plan.target, &check.name, shown);
+        }
+        answer
+    }
+
+    async fn built_in(&self, subject: &Subject, check: &Check, spec: &MetricSpec) -> Answer {
+        let queries = observer_of(subject);
+        let model = model(subject, spec, DEFAULT_INTERVAL);
+        let duration = check.source == CheckSource::Duration;
+        let rendered = if duration { queries.duration(&model) } else { queries.success_rate(&model) };
+        let text = match rendered {
+            Ok(text) => text,
+            Err(error) => return failed(FailureKind::Query, error.to_string()),
+        };
+        let provider = match self.prometheus(subject) {
+            Ok(provider) => provider,
+            Err(answer) => return answer,
+        };
+        match query(&*provider, &text).await {
+            Answer::Value(value) if duration => queries
+                .duration_milliseconds(value)
+                .map_or_else(|| Answer::NoData(NO_VALUES.into()), Answer::Value),
+            answer => answer,
+        }
+    }
+
+    async fn inline(&self, subject: &Subject, spec: &MetricSpec) -> Answer {
+        let text = spec.query.as_deref().unwrap_or_default();
+        let rendered = Template::parse(text).and_then(|t| t.render(&model(subject, spec, DEFAULT_INTERVAL)));
+        match (rendered, self.prometheus(subject)) {
+            (Err(error), _) => failed(FailureKind::Query, error.to_string()),
+            (_, Err(answer)) => answer,
+            (Ok(text), Ok(provider)) => query(&*provider, &text).await,
+        }
+    }
+
+    /// The Prometheus of built-in and inline queries: the canary's own, or the controller's.
+    fn prometheus(&self, subject: &Subject) -> Result<Arc<dyn MetricProvider>, Answer> {
+        let own = subject.valid.metrics_server();
+        let address = own.unwrap_or(&self.metrics_server);
+        self.providers.build(&ProviderSpec::new("prometheus", address)).map_err(|error| match own {
+            Some(url) => failed(FailureKind::MetricsServer { url: url.to_owned() }, error.to_string()),
+            None => failed(FailureKind::Query, error.to_string()),
+        })
+    }
+
+    /// Reads the template, its secret, and makes its provider and its query.
+    async fn prepare(
+        &self,
+        subject: &Subject,
+        reader: &Reader,
+        spec: &MetricSpec,
+    ) -> Result<Prepared, Answer> {
+        let (template, name, namespace) = self.template(reader, spec).await?;
+        let label = format!("{name}.{namespace}");
+        let secret = self.secret(&template, &label, &namespace).await?;
+        let backend = &template.provider;
+        let mut provider = ProviderSpec::new(&backend.kind, backend.address.clone().unwrap_or_default());
+        provider.headers.clone_from(&backend.headers);
+        provider.secret = secret;
+        provider.region = backend.region.clone().unwrap_or_default();
+        provider.insecure_skip_verify = backend.insecure_skip_verify;
+        provider.interval.clone_from(&spec.interval);
+        let provider = self.providers.build(&provider).map_err(|error| {
+            let kind = FailureKind::Provider { template: label.clone(), provider: backend.kind.clone() };
+            failed(kind, error.to_string())
+        })?;
+        let rendered = Template::parse(&template.query).and_then(|t| t.render(&model(subject, spec, "")));
+        let query = rendered
+            .map_err(|error| failed(FailureKind::Render { template: label.clone() }, error.to_string()))?;
+        Ok(Prepared { provider, query, label })
+    }
+
+    async fn template(
+        &self,
+        reader: &Reader,
+        spec: &MetricSpec,
+    ) -> Result<(MetricTemplateSpec, String, String), Answer> {
+        let (namespace, name) = spec.template.clone().unwrap_or_default();
+        let label = format!("{name}.{namespace}");
+        let kind = ApiResource::erase::<MetricTemplate>(&());
+        let error = |text: String| failed(FailureKind::Template { template: label.clone() }, text);
+        let objects: &dyn Objects = reader;
+        let found = objects.get_as::<MetricTemplate>(&kind, &namespace, &name).await;
+        let template = found
+            .map_err(|e| error(e.to_string()))?
+            .ok_or_else(|| error(ObjectError::absent(&kind, &name).to_string()))?;
+        let template = template.check().map_err(|e| error(e.to_string()))?;
+        Ok((template, name, namespace))
+    }
+
+    /// The data of the template's secret. It is read anew each time and never kept.
+    async fn secret(
+        &self,
+        template: &MetricTemplateSpec,
+        label: &str,
+        namespace: &str,
+    ) -> Result<Option<BTreeMap<String, Vec<u8>>>, Answer> {
+        let Some(reference) = &template.provider.secret_ref else { return Ok(None) };
+        let kind = ApiResource::erase::<Secret>(&());
+        let error = |text: String| {
+            let kind = FailureKind::Secret { template: label.to_owned(), secret: reference.name.clone() };
+            failed(kind, text)
+        };
+        let found = self.cache.live().get_as::<Secret>(&kind, namespace, &reference.name).await;
+        let secret = found
+            .map_err(|e| error(e.to_string()))?
+            .ok_or_else(|| error(ObjectError::absent(&kind, &reference.name).to_string()))?;
+        Ok(Some(secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()))
+    }
+
+    /// Whether the provider of a check can be reached.
+    async fn online(&self, subject: &Subject, reader: &Reader, id: MetricId) -> Answer {
+        let Some((check, spec)) = check(subject, id) else { return Answer::Value(1.0) };
+        let provider = match check.source {
+            CheckSource::SuccessRate | CheckSource::Duration => {
+                self.prometheus(subject).map(|p| (p, "prometheus not available".to_owned()))
+            }
+            CheckSource::Template => self
+                .prepare(subject, reader, spec)
+                .await
+                .map(|p| (p.provider, format!("metric template {} not available", p.label))),
+            CheckSource::Inline | CheckSource::Nothing => return Answer::Value(1.0),
+        };
+        match provider {
+            Ok((provider, what)) => match provider.check().await {
+                Ok(()) => Answer::Value(1.0),
+                Err(error) => failed(FailureKind::Query, format!("{what}: {error}")),
+            },
+            Err(answer) => answer,
+        }
+    }
+}
+
+fn check(subject: &Subject, id: MetricId) -> Option<(&Check, &MetricSpec)> {
+    let check = subject.plan.checks.get(id.0)?;
+    Some((check, subject.metrics.get(check.index)?))
+}
+
+fn observer_of(subject: &Subject) -> &'static Observer {
+    let valid = &subject.valid;
+    let own = valid.spec.provider.as_deref().unwrap_or_default();
+    observer(&valid.mesh_provider, own, valid.target_kind == canary_api::TargetKind::Service).0
+}
+
+fn model(subject: &Subject, spec: &MetricSpec, default_interval: &str) -> QueryModel {
+    let names = subject.valid.query_model();
+    QueryModel {
+        name: names.name,
+        namespace: names.namespace,
+        target: names.target,
+        service: names.service,
+        ingress: names.ingress,
+        route: names.route,
+        interval: spec
+            .interval
+            .clone()
+            .filter(|i| !i.is_empty())
+            .unwrap_or_else(|| default_interval.to_owned()),
+        variables: spec.variables.clone(),
+    }
+}
+
+async fn query(provider: &dyn MetricProvider, text: &str) -> Answer {
+    match provider.query(text).await {
+        Ok(Some(value)) => Answer::Value(value),
+        Ok(None) => Answer::NoData(NO_VALUES.into()),
+        Err(error) => failed(FailureKind::Query, error.to_string()),
+    }
+}
+
+fn failed(kind: FailureKind, text: impl Into<String>) -> Answer {
+    Answer::Failed { kind, text: text.into() }
+}

@@ -1,0 +1,299 @@
+//! The controller: one loop that knows who is due, and a task for each canary that is looked at.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use canary_core::{Hooks, Notifier};
+use canary_metrics::MetricProviders;
+use canary_notifiers::Notifiers;
+use canary_routers::{LiveObjects, ObjectError, Routers};
+use canary_webhooks::WebhookClient;
+use kube::Client;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::Readiness;
+use crate::announce::{self, Alerts, Announcer, Events, Outlets};
+use crate::asking::Asking;
+use crate::cache::Cache;
+use crate::clock::{Clock, SystemClock};
+use crate::memory::Memory;
+use crate::queue::Queue;
+use crate::reconcile::{Context, reconcile};
+use crate::settings::Settings;
+use crate::store::Key;
+use crate::subject::{about, canary_kind};
+use crate::telemetry::Telemetry;
+use crate::workload::WorkloadSettings;
+
+/// A wall clock may jump: nothing is slept for longer than this at a time.
+const SLEEP_AT_MOST: Duration = Duration::from_secs(30);
+/// How long a stop waits for calls under way, and then for what is still to be told.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Releases every Canary of a cluster (or namespace).
+///
+/// ```no_run
+/// use canary_controller::{Controller, Settings};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # async fn run(client: kube::Client) -> Result<(), canary_controller::ControllerError> {
+/// let stop = CancellationToken::new(); // cancel it on SIGTERM
+/// Controller::new(client, Settings::default()).run(stop).await
+/// # }
+/// ```
+pub struct Controller {
+    client: Client,
+    settings: Settings,
+    routers: Routers,
+    providers: MetricProviders,
+    notifiers: Notifiers,
+    global: Option<Arc<dyn Notifier>>,
+    hooks: Arc<dyn Hooks>,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+    readiness: Readiness,
+    instance: String,
+}
+
+/// Why the controller stopped by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControllerError {
+    /// Canaries cannot be listed. The text is the API server's.
+    #[error("canaries.flagger.app cannot be listed: {0}")]
+    Canaries(String),
+}
+
+impl Controller {
+    /// A controller with the routers, providers and notifiers of these crates.
+    pub fn new(client: Client, settings: Settings) -> Self {
+        let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), "", &settings.mesh_provider);
+        Self {
+            client,
+            settings,
+            routers: Routers::default(),
+            providers: MetricProviders::default(),
+            notifiers: Notifiers::default(),
+            global: None,
+            hooks: Arc::new(WebhookClient::new()),
+            clock: Arc::new(SystemClock),
+            telemetry,
+            readiness: Readiness::waiting("the canaries have not been listed yet"),
+            instance: String::new(),
+        }
+    }
+
+    /// With other routers.
+    #[must_use]
+    pub fn with_routers(self, routers: Routers) -> Self {
+        Self { routers, ..self }
+    }
+
+    /// With other metric providers.
+    #[must_use]
+    pub fn with_providers(self, providers: MetricProviders) -> Self {
+        Self { providers, ..self }
+    }
+
+    /// With other kinds of alert providers.
+    #[must_use]
+    pub fn with_notifiers(self, notifiers: Notifiers) -> Self {
+        Self { notifiers, ..self }
+    }
+
+    /// With somebody who is told what canaries without alert rules have to say.
+    #[must_use]
+    pub fn with_global_notifier(self, notifier: Arc<dyn Notifier>) -> Self {
+        Self { global: Some(notifier), ..self }
+    }
+
+    /// With another caller of webhooks.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Arc<dyn Hooks>) -> Self {
+        Self { hooks, ..self }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// With metrics that somebody exposes.
+    #[must_use]
+    pub fn with_telemetry(self, telemetry: Telemetry) -> Self {
+        Self { telemetry, ..self }
+    }
+
+    /// With a readiness that somebody exposes: it is ready once the canaries were listed.
+    #[must_use]
+    pub fn with_readiness(self, readiness: Readiness) -> Self {
+        Self { readiness, ..self }
+    }
+
+    /// With the name that events give this process, usually its pod's.
+    #[must_use]
+    pub fn with_instance(self, instance: impl Into<String>) -> Self {
+        Self { instance: instance.into(), ..self }
+    }
+
+    /// Runs until `stop` is cancelled: then no call begins, those under way end, and what they have to tell is told.
+    ///
+    /// # Errors
+    /// The canaries cannot be listed: their CRD is missing, or reading it is forbidden.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ControllerError> {
+        let watches = CancellationToken::new();
+        let _stop_watches = watches.clone().drop_guard();
+        let (sender, touched) = mpsc::unbounded_channel();
+        let cache = Cache::new(self.client.clone(), self.settings.namespace.clone(), sender, watches);
+        let kind = canary_kind();
+        tokio::select! {
+            listed = cache.follow_canaries(&kind) => listed.map_err(|e: ObjectError| ControllerError::Canaries(e.to_string()))?,
+            () = stop.cancelled() => return Ok(()),
+        }
+        self.readiness.ready();
+        let tracker = TaskTracker::new();
+        let context = Arc::new(self.context(cache, &tracker));
+        let mut work = Work {
+            calls: JoinSet::new(),
+            memories: HashMap::new(),
+            queue: Queue::default(),
+            counted: BTreeMap::new(),
+            context,
+        };
+        work.run(touched, &stop).await;
+        tracker.close();
+        let _ = tokio::time::timeout(GRACE, tracker.wait()).await;
+        Ok(())
+    }
+
+    fn context(self, cache: Cache, tracker: &TaskTracker) -> Context {
+        let live = LiveObjects::new(self.client);
+        let settings = self.settings;
+        let global = self.global.or_else(|| announce::global_notifier(&self.notifiers, &settings));
+        let outlets = Outlets {
+            events: Events::new(live.clone(), self.instance),
+            hooks: self.hooks.clone(),
+            event_webhook: settings.event_webhook.as_ref().map(|a| a.reveal().to_owned()),
+            alerts: Alerts {
+                notifiers: self.notifiers,
+                global,
+                cluster_name: settings.cluster_name.clone(),
+                secrets: live,
+            },
+            clock: self.clock.clone(),
+            telemetry: self.telemetry.clone(),
+            tracker: tracker.clone(),
+        };
+        let asking = Asking {
+            hooks: self.hooks,
+            providers: self.providers,
+            metrics_server: settings.metrics_server.reveal().to_owned(),
+            cache: cache.clone(),
+            telemetry: self.telemetry.clone(),
+        };
+        let workload_settings = WorkloadSettings {
+            selector_labels: settings.selector_labels.clone(),
+            include_label_prefix: settings.include_label_prefix.clone(),
+            config_tracking: settings.config_tracking,
+        };
+        Context {
+            cache,
+            workload_settings: Arc::new(workload_settings),
+            settings,
+            routers: self.routers,
+            asking,
+            outlets: Arc::new(outlets),
+            clock: self.clock,
+            telemetry: self.telemetry,
+        }
+    }
+}
+
+/// The loop and what it owns.
+struct Work {
+    context: Arc<Context>,
+    queue: Queue,
+    /// Memories of canaries that are not being looked at right now.
+    memories: HashMap<Key, Memory>,
+    calls: JoinSet<(Key, Memory, Option<canary_core::Timestamp>)>,
+    counted: BTreeMap<String, usize>,
+}
+
+impl Work {
+    async fn run(&mut self, mut touched: mpsc::UnboundedReceiver<Key>, stop: &CancellationToken) {
+        loop {
+            let now = self.context.clock.now();
+            for key in self.queue.take_due(now) {
+                self.start(key);
+            }
+            let pause = self.queue.next_due().map_or(SLEEP_AT_MOST, |at| {
+                at.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(SLEEP_AT_MOST)
+            });
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(done) = self.calls.join_next() => self.done(done),
+                Some(key) = touched.recv() => self.queue.touch(key, self.context.clock.now()),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        let finish = async { while self.calls.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(GRACE, finish).await;
+    }
+
+    /// Looks at one canary in a task of its own, or forgets one that is gone.
+    fn start(&mut self, key: Key) {
+        let kind = canary_kind();
+        let Some(object) = self.context.cache.peek(&kind, &key) else {
+            self.queue.forget(&key);
+            if let Some(memory) = self.memories.remove(&key) {
+                self.forget(&key, &memory.target);
+            }
+            return;
+        };
+        let uid = about(&object).uid;
+        let known = self.memories.remove(&key).filter(|memory| memory.uid == uid);
+        let memory = known.unwrap_or_else(|| Memory::new(uid, Announcer::new(self.context.outlets.clone())));
+        self.count();
+        let context = self.context.clone();
+        self.calls.spawn(async move {
+            let mut memory = memory;
+            let next = reconcile(&context, &object, &key, &mut memory).await;
+            (key, memory, next)
+        });
+    }
+
+    fn done(&mut self, done: Result<(Key, Memory, Option<canary_core::Timestamp>), tokio::task::JoinError>) {
+        match done {
+            Ok((key, memory, next)) => {
+                self.queue.done(&key, next, self.context.clock.now());
+                self.memories.insert(key, memory);
+            }
+            // A panic in one call must not stop the others; its canary rests until something changes.
+            Err(error) => tracing::error!(%error, "a call did not end"),
+        }
+    }
+
+    fn forget(&mut self, key: &Key, target: &str) {
+        self.context.cache.forget(key, &canary_kind());
+        self.context.telemetry.forget(&key.0, target);
+        self.count();
+    }
+
+    /// Canaries by namespace, when they changed.
+    fn count(&mut self) {
+        let mut counted = BTreeMap::new();
+        for (namespace, _) in self.context.cache.names(&canary_kind()) {
+            *counted.entry(namespace).or_default() += 1;
+        }
+        if counted != self.counted {
+            self.context.telemetry.canaries(counted.clone());
+            self.counted = counted;
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Making wishes true: one effect at a time, through the workload, Services, autoscaler and router of the canary.
+
+use std::sync::Arc;
+
+use canary_api::TargetKind;
+use canary_core::{Effect, Observed, RouteSpec, Router, RouterError, Timestamp, UnknownName, WorkloadError};
+use canary_routers::{Objects, Routers};
+
+use crate::autoscaler::Autoscalers;
+use crate::cache::Reader;
+use crate::services::{Services, ServicesSpec};
+use crate::subject::Subject;
+use crate::telemetry::Telemetry;
+use crate::workload::{DaemonSets, Deployments, ServedWorkload, WorkloadSettings};
+
+/// Tries of one effect that meets objects which changed since they were read. An effect is a wish, so it may be repeated.
+const TRIES: usize = 4;
+
+/// What one canary is observed and changed through.
+pub(crate) struct Performer<'a> {
+    subject: &'a Subject,
+    workload: Box<dyn ServedWorkload>,
+    router: Arc<dyn Router>,
+    services: Services,
+    autoscalers: Autoscalers,
+    telemetry: &'a Telemetry,
+}
+
+/// Why an effect failed. The text is the one that events show.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EffectError {
+    /// Of the workload, its Services or autoscaler.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// Of the mesh.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+    /// The provider is unknown.
+    #[error(transparent)]
+    Provider(#[from] UnknownName),
+    /// The kind of target cannot be released.
+    #[error("spec.targetRef.kind {0} cannot be released by this version: use Deployment or DaemonSet")]
+    Target(String),
+}
+
+impl EffectError {
+    /// A short stable name for logs and metrics.
+    pub(crate) fn category(&self) -> &'static str {
+        match self {
+            Self::Workload(error) => error.category(),
+            Self::Router(error) => error.category(),
+            Self::Provider(_) => "provider",
+            Self::Target(_) => "target",
+        }
+    }
+
+    fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::Workload(WorkloadError::Api { conflict: true, .. })
+                | Self::Router(RouterError::Api { conflict: true, .. })
+        )
+    }
+}
+
+impl<'a> Performer<'a> {
+    /// What `subject` is released through.
+    pub(crate) fn new(
+        subject: &'a Subject,
+        reader: &Reader,
+        routers: &Routers,
+        settings: &Arc<WorkloadSettings>,
+        telemetry: &'a Telemetry,
+    ) -> Result<Self, EffectError> {
+        let objects: Arc<dyn Objects> = Arc::new(reader.clone());
+        let workload: Box<dyn ServedWorkload> = match subject.kind {
+            TargetKind::Deployment => Box::new(Deployments::new(objects.clone(), settings.clone())),
+            TargetKind::DaemonSet => Box::new(DaemonSets::new(objects.clone(), settings.clone())),
+            _ => return Err(EffectError::Target(subject.plan.target_kind.clone())),
+        };
+        let router = routers.router(&subject.route.provider, objects.clone())?;
+        let services = Services::new(objects.clone());
+        Ok(Self { subject, workload, router, services, autoscalers: Autoscalers::new(objects), telemetry })
+    }
+
+    /// The world as the caches have it.
+    pub(crate) async fn observe(&self, now: Timestamp) -> (Observed, Option<EffectError>) {
+        let subject = self.subject;
+        let (state, error) = match self.workload.observe(&subject.workload, now).await {
+            Ok(state) => (Ok(state), None),
+            Err(error) => (Err(error.to_string()), Some(error.into())),
+        };
+        let routes = match &state {
+            Ok(_) => self.router.weights(&self.route().await).await,
+            Err(_) => Ok(None), // nothing is decided without a target
+        };
+        let mut seen = match state {
+            Ok(state) => {
+                let mut seen = Observed::new(state.target);
+                seen.primary = state.primary;
+                seen
+            }
+            Err(text) => {
+                let mut seen = Observed::new(canary_core::Target::ready(""));
+                seen.target = Err(text);
+                seen
+            }
+        };
+        let error = match routes {
+            Ok(weights) => {
+                seen.routes = Ok(weights);
+                error
+            }
+            Err(cause) => {
+                seen.routes = Err(cause.to_string());
+                Some(cause.into())
+            }
+        };
+        seen.deleting = subject.deleting;
+        (seen, error)
+    }
+
+    /// Makes one wish true, again if what it changes was changed by others meanwhile.
+    pub(crate) async fn perform(&self, effect: &Effect) -> Result<(), EffectError> {
+        let mut tries = 0;
+        loop {
+            match self.perform_once(effect).await {
+                Err(error) if error.is_conflict() && tries < TRIES => tries += 1,
+                result => return result,
+            }
+        }
+    }
+
+    async fn perform_once(&self, effect: &Effect) -> Result<(), EffectError> {
+        let spec = &self.subject.workload;
+        match effect {
+            Effect::EnsureServices => Ok(self.with_services(Which::Copies).await?),
+            Effect::EnsureApex => Ok(self.with_services(Which::Apex).await?),
+            Effect::EnsurePrimary => Ok(self.workload.ensure_primary(spec).await?),
+            Effect::EnsureAutoscaler => Ok(self.autoscalers.ensure(spec).await?),
+            Effect::UpdateAutoscaler => Ok(self.autoscalers.update(spec).await?),
+            Effect::TargetAutoscaler(state) => Ok(self.autoscalers.set_target(spec, *state).await?),
+            Effect::EnsureRoutes => Ok(self.router.reconcile(&self.route().await).await?),
+            Effect::Route(weights) => {
+                self.router.set_weights(&self.route().await, *weights).await?;
+                self.telemetry.weights(&spec.namespace, &spec.target, *weights);
+                Ok(())
+            }
+            Effect::PromoteTemplate(revision) => Ok(self.workload.promote(spec, revision).await?),
+            Effect::ScaleTarget(scale) => Ok(self.workload.scale_target(spec, *scale).await?),
+            other => Err(EffectError::Target(format!("{other:?}"))),
+        }
+    }
+
+    async fn with_services(&self, which: Which) -> Result<(), WorkloadError> {
+        let subject = self.subject;
+        let pods = self.workload.pods(&subject.workload, &subject.route).await?;
+        let spec = ServicesSpec {
+            route: &subject.route,
+            owner: &subject.workload.owner,
+            pods: &pods,
+            options: &subject.services,
+        };
+        match which {
+            Which::Copies => self.services.ensure_services(spec).await,
+            Which::Apex => self.services.ensure_apex(spec).await,
+        }
+    }
+
+    /// The route with the label that selects the target's pods, where it can be read.
+    async fn route(&self) -> RouteSpec {
+        let mut route = self.subject.route.clone();
+        if let Ok(pods) = self.workload.pods(&self.subject.workload, &route).await {
+            route.selector = Some((pods.selector.key, pods.selector.value));
+        }
+        route
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Copies,
+    Apex,
+}

@@ -1,0 +1,357 @@
+//! One call: observe, decide (asking what the core wants to know), perform, commit, announce.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use canary_api::{CanaryStatus, InvalidObject};
+use canary_core::{
+    Commit, Decision, Effect, Happening, Next, Notice, Phase, Plan, Status, Then, Timestamp, Wake,
+    effect_failed, missed, next,
+};
+use canary_routers::{ObjectError, Routers};
+use serde_json::{Value, json};
+
+use crate::announce::{AlertRoutes, Batch, Outlets};
+use crate::asking::Asking;
+use crate::cache::{Cache, Reader};
+use crate::clock::Clock;
+use crate::memory::Memory;
+use crate::perform::{EffectError, Performer};
+use crate::settings::Settings;
+use crate::store::Key;
+use crate::subject::{Subject, about, canary_kind};
+use crate::telemetry::Telemetry;
+use crate::workload::WorkloadSettings;
+
+/// Tries of one status write.
+const TRIES: u32 = 5;
+/// Wait after a call that failed between ticks, doubling.
+const RETRY: Duration = Duration::from_secs(5);
+const RETRY_AT_MOST: Duration = Duration::from_secs(300);
+/// How old a change of phase may be for a process that starts to look whether it was told.
+const TELL_AGAIN_WITHIN: Duration = Duration::from_secs(600);
+/// The condition of a Canary that cannot be used.
+const VALID: &str = "Valid";
+
+/// What all calls share.
+pub(crate) struct Context {
+    pub(crate) cache: Cache,
+    pub(crate) settings: Settings,
+    pub(crate) workload_settings: Arc<WorkloadSettings>,
+    pub(crate) routers: Routers,
+    pub(crate) asking: Asking,
+    pub(crate) outlets: Arc<Outlets>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) telemetry: Telemetry,
+}
+
+/// Looks at one canary. Returns when to look again if nothing happens; the canary exists.
+pub(crate) async fn reconcile(
+    context: &Context,
+    object: &Value,
+    key: &Key,
+    memory: &mut Memory,
+) -> Option<Timestamp> {
+    let now = context.clock.now();
+    let subject = match Subject::new(object, &context.settings, &context.routers) {
+        Ok(subject) => subject,
+        Err(invalid) => return refuse(context, object, memory, &invalid).await,
+    };
+    if memory.invalid.take().is_some() || marked_invalid(object) {
+        mark(context, object, None).await;
+        return Some(now);
+    }
+    memory.target.clone_from(&subject.workload.target);
+    context.cache.expect(subject.names());
+    let reader = context.cache.reader(key);
+    let call = Call { context, subject: &subject, object, reader: &reader, now };
+    if !std::mem::replace(&mut memory.known, true) {
+        call.tell_what_was_missed(memory);
+        context.telemetry.phase(&subject.plan.namespace, &subject.plan.target, subject.status.phase);
+    }
+    let next = call.run(memory).await;
+    memory.due = next;
+    next
+}
+
+/// A Canary that cannot be used: its rollout rests, and it says why. No other canary is concerned.
+async fn refuse(
+    context: &Context,
+    object: &Value,
+    memory: &mut Memory,
+    invalid: &InvalidObject,
+) -> Option<Timestamp> {
+    let text = invalid.to_string();
+    if memory.invalid.as_ref() != Some(&text) {
+        let about = about(object);
+        let plan = Arc::new(Plan::new(&about.name, &about.namespace));
+        let what = Happening::Error(text.clone());
+        let then = vec![Then::Announce(Notice { phase: Phase::Unset, what })];
+        let routes = AlertRoutes::default();
+        let batch =
+            Batch { about, plan, status: Status::default(), routes, then, transition: false, again: false };
+        memory.announcer.announce(batch);
+        context.telemetry.reconcile_failed("invalid");
+        mark(context, object, Some(&text)).await;
+        memory.invalid = Some(text);
+    }
+    None
+}
+
+fn marked_invalid(object: &Value) -> bool {
+    conditions(object).iter().any(|c| c.get("type").and_then(Value::as_str) == Some(VALID))
+}
+
+fn conditions(object: &Value) -> &[Value] {
+    object.pointer("/status/conditions").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Puts the condition that says what is wrong beside the others, or takes it off. Best effort: the event tells as well.
+async fn mark(context: &Context, object: &Value, problem: Option<&str>) {
+    let now = Timestamp::from_second(context.clock.now().as_second()).unwrap_or_default().to_string();
+    let mut all: Vec<Value> = conditions(object)
+        .iter()
+        .filter(|c| c.get("type").and_then(Value::as_str) != Some(VALID))
+        .cloned()
+        .collect();
+    all.extend(problem.map(|text| {
+        json!({"type": VALID, "status": "False", "reason": "InvalidSpec", "message": text,
+               "lastUpdateTime": now, "lastTransitionTime": now})
+    }));
+    let mut object = object.clone();
+    let empty = || json!(CanaryStatus::from(&Status::default()));
+    if !object.get("status").is_some_and(Value::is_object) {
+        object["status"] = empty();
+    }
+    object["status"]["conditions"] = json!(all);
+    if let Err(error) = context.cache.replace_status(&canary_kind(), &object).await {
+        tracing::warn!(canary = %about(&object).name, %error, "a condition was not written");
+    }
+}
+
+struct Call<'a> {
+    context: &'a Context,
+    subject: &'a Subject,
+    object: &'a Value,
+    reader: &'a Reader,
+    now: Timestamp,
+}
+
+impl Call<'_> {
+    async fn run(&self, memory: &mut Memory) -> Option<Timestamp> {
+        let Context { routers, workload_settings, telemetry, .. } = self.context;
+        let performer = match Performer::new(self.subject, self.reader, routers, workload_settings, telemetry)
+        {
+            Ok(performer) => performer,
+            Err(error) => return self.cannot_be_released(memory, &error),
+        };
+        let (mut seen, error) = performer.observe(self.now).await;
+        if let Some(error) = error {
+            tracing::debug!(canary = %self.name(), category = error.category(), error = %error, "observing failed");
+            telemetry.reconcile_failed(error.category());
+        }
+        memory.complete(&mut seen, self.now);
+
+        let mut answers = Vec::new();
+        let decision = loop {
+            match next(&self.subject.plan, &self.subject.status, &seen, &answers, self.now) {
+                Next::Done(decision) => break *decision,
+                Next::Ask(question) => {
+                    let answer = self.context.asking.ask(self.subject, self.reader, &question).await;
+                    answers.push(answer);
+                }
+            }
+        };
+        if decision.tick {
+            memory.last_tick = Some(self.now);
+            let lag = memory.due.map_or(0, |due| self.now.duration_since(due).as_millis());
+            telemetry.tick_started(Duration::from_millis(u64::try_from(lag).unwrap_or(0)));
+        }
+        let analysed = decision.analysed;
+        let result = self.carry_out(&performer, decision, memory).await;
+        if analysed {
+            let span = self.context.clock.now().duration_since(self.now).unsigned_abs();
+            telemetry.tick_ended(&self.subject.plan.namespace, &self.subject.plan.target, span);
+        }
+        result
+    }
+
+    /// Effects in order, then the commit, then what follows.
+    async fn carry_out(
+        &self,
+        performer: &Performer<'_>,
+        decision: Decision,
+        memory: &mut Memory,
+    ) -> Option<Timestamp> {
+        for effect in &decision.effects {
+            if let Err(error) = performer.perform(effect).await {
+                return self.effect_failed(memory, &decision, effect, &error);
+            }
+        }
+        memory.failures = 0;
+        let mut status = self.subject.status.clone();
+        let mut transition = false;
+        if let Commit::Status(new) = &decision.commit {
+            if !new.same_but_for_times(&self.subject.status)
+                && let Err(error) = self.commit(new).await
+            {
+                return self.commit_failed(memory, &decision, &error);
+            }
+            transition = new.phase != status.phase;
+            status = (**new).clone();
+            self.measure(&status, transition);
+        }
+        let then = self.without_repetitions(memory, decision.then);
+        self.announce(memory, status, then, transition, false);
+        match decision.wake {
+            Wake::At(at) => Some(at),
+            Wake::Now => Some(self.now),
+            Wake::OnChange => None,
+        }
+    }
+
+    /// A suspension is told when it begins, not on every call.
+    fn without_repetitions(&self, memory: &mut Memory, mut then: Vec<Then>) -> Vec<Then> {
+        let told = std::mem::replace(&mut memory.suspended, self.subject.plan.suspend);
+        if told {
+            then.retain(|t| !matches!(t, Then::Announce(Notice { what: Happening::Suspended, .. })));
+        }
+        then
+    }
+
+    /// Writes the status on the version that was read. If the Canary changed meanwhile, but not its status, the write is
+    /// made on its new version: the effects it tells of were made. If the status was changed, somebody else decides.
+    async fn commit(&self, status: &Status) -> Result<(), ObjectError> {
+        let kind = canary_kind();
+        let mut object = self.object.clone();
+        let before = object.get("status").cloned();
+        let mut tries = 0;
+        loop {
+            object["status"] = json!(CanaryStatus::from(status));
+            let error = match self.context.cache.replace_status(&kind, &object).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            tries += 1;
+            if tries == TRIES {
+                return Err(error);
+            }
+            match error {
+                ObjectError::Conflict(_) => {}
+                ObjectError::Unavailable(_) => {
+                    tokio::time::sleep(Duration::from_millis(200 << tries)).await;
+                }
+                _ => return Err(error),
+            }
+            let found =
+                self.context.cache.live().get(&kind, &self.subject.about.namespace, &self.subject.about.name);
+            match found.await {
+                Ok(Some(found)) => {
+                    self.context.cache.learn(&kind, found.clone());
+                    if found.get("status") == Some(&json!(CanaryStatus::from(status))) {
+                        return Ok(()); // the answer to our own write was lost
+                    }
+                    if found.get("status") != before.as_ref()
+                        || found.pointer("/metadata/uid") != object.pointer("/metadata/uid")
+                    {
+                        return Err(error);
+                    }
+                    object = found;
+                }
+                Ok(None) => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn commit_failed(
+        &self,
+        memory: &mut Memory,
+        decision: &Decision,
+        error: &ObjectError,
+    ) -> Option<Timestamp> {
+        tracing::error!(canary = %self.name(), category = error.category(), error = %error, "the status was not written");
+        self.context.telemetry.reconcile_failed(error.category());
+        self.retry(memory, decision)
+    }
+
+    fn effect_failed(
+        &self,
+        memory: &mut Memory,
+        decision: &Decision,
+        effect: &Effect,
+        error: &EffectError,
+    ) -> Option<Timestamp> {
+        tracing::debug!(canary = %self.name(), ?effect, category = error.category(), error = %error, "an effect failed");
+        self.context.telemetry.reconcile_failed(error.category());
+        let notices = effect_failed(&self.subject.plan, &self.subject.status, effect, &error.to_string());
+        let then = notices.into_iter().map(Then::Announce).collect();
+        self.announce(memory, self.subject.status.clone(), then, false, false);
+        self.retry(memory, decision)
+    }
+
+    fn cannot_be_released(&self, memory: &mut Memory, error: &EffectError) -> Option<Timestamp> {
+        let text = error.to_string();
+        if memory.invalid.as_ref() != Some(&text) {
+            let then = vec![Then::Announce(Notice {
+                phase: self.subject.status.phase,
+                what: Happening::Error(text),
+            })];
+            self.announce(memory, self.subject.status.clone(), then, false, false);
+        }
+        None
+    }
+
+    /// The next tick for a tick; sooner, and then ever later, for a call between ticks.
+    fn retry(&self, memory: &mut Memory, decision: &Decision) -> Option<Timestamp> {
+        let wait = if decision.tick {
+            self.subject.plan.interval
+        } else {
+            memory.failures = memory.failures.saturating_add(1);
+            RETRY.saturating_mul(1 << memory.failures.min(7)).min(RETRY_AT_MOST)
+        };
+        let at = self.now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        match decision.wake {
+            Wake::At(due) if !decision.tick => Some(due.min(at)),
+            Wake::At(_) | Wake::Now | Wake::OnChange => Some(at),
+        }
+    }
+
+    fn measure(&self, status: &Status, transition: bool) {
+        let (plan, telemetry) = (&self.subject.plan, &self.context.telemetry);
+        telemetry.phase(&plan.namespace, &plan.target, status.phase);
+        if transition && matches!(status.phase, Phase::Succeeded | Phase::Failed) {
+            let success = status.phase == Phase::Succeeded;
+            let skipped = success && self.subject.status.phase != Phase::Finalising;
+            telemetry.rollout_ended(&plan.namespace, &plan.target, plan.strategy.as_str(), skipped, success);
+        }
+    }
+
+    fn announce(&self, memory: &Memory, status: Status, then: Vec<Then>, transition: bool, again: bool) {
+        memory.announcer.announce(Batch {
+            about: self.subject.about.clone(),
+            plan: self.subject.plan.clone(),
+            routes: AlertRoutes { rules: self.subject.alerts.clone(), reader: Some(self.reader.clone()) },
+            status,
+            then,
+            transition,
+            again,
+        });
+    }
+
+    /// A process that crashed between commit and announcement told nobody.
+    fn tell_what_was_missed(&self, memory: &Memory) {
+        let status = &self.subject.status;
+        let recent = status
+            .condition
+            .as_ref()
+            .is_some_and(|c| self.now.duration_since(c.last_update).unsigned_abs() < TELL_AGAIN_WITHIN);
+        if recent {
+            self.announce(memory, status.clone(), missed(&self.subject.plan, status), true, true);
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{}.{}", self.subject.about.name, self.subject.about.namespace)
+    }
+}
