@@ -1,0 +1,106 @@
+//! The HTTP clients that all providers share: one connection pool for each way of checking certificates.
+//! Credentials and headers are the requests', so they need no pool of their own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use canary_core::MetricError;
+use reqwest::Client;
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, RootCertStore};
+use url::Url;
+
+/// How requests to metric backends are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// From the start of a request to the last byte of its answer. Flagger's is 5 s.
+    pub timeout: Duration,
+    /// The `User-Agent` of all requests.
+    pub user_agent: String,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Makes clients once and hands out copies, which share their connections.
+#[derive(Debug, Default)]
+pub(crate) struct HttpClients {
+    options: HttpOptions,
+    clients: Mutex<BTreeMap<Verification, Client>>,
+}
+
+/// What a client does about certificates; all else is equal among clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Verification {
+    /// Trusts nobody, which is enough for addresses without TLS.
+    NoTls,
+    /// Trusts what the machine trusts.
+    Machine,
+    /// Trusts everybody.
+    Skipped,
+}
+
+impl HttpClients {
+    pub(crate) fn new(options: HttpOptions) -> Self {
+        Self { options, clients: Mutex::default() }
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
+    /// The client for an address.
+    pub(crate) fn client(&self, address: &Url, insecure_skip_verify: bool) -> Result<Client, MetricError> {
+        let preferred = if insecure_skip_verify { Verification::Skipped } else { Verification::Machine };
+        match self.shared(preferred) {
+            // A machine without certificates or a process without cryptography can still speak plain HTTP.
+            Err(_) if address.scheme() == "http" => self.shared(Verification::NoTls),
+            result => result,
+        }
+    }
+
+    fn shared(&self, verification: Verification) -> Result<Client, MetricError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&verification) {
+            return Ok(client.clone());
+        }
+        let client = self.build(verification)?;
+        clients.insert(verification, client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, verification: Verification) -> Result<Client, MetricError> {
+        let builder =
+            Client::builder().timeout(self.options.timeout).user_agent(self.options.user_agent.as_str());
+        let builder = match verification {
+            Verification::NoTls => builder.tls_backend_preconfigured(trusting_nobody()?),
+            // reqwest panics when it builds a client and the process has not chosen its cryptography.
+            _ if CryptoProvider::get_default().is_none() => {
+                return Err(MetricError::Configuration(
+                    "https addresses need a rustls CryptoProvider; install one when the process starts"
+                        .into(),
+                ));
+            }
+            Verification::Machine => builder,
+            Verification::Skipped => builder.tls_danger_accept_invalid_certs(true),
+        };
+        builder
+            .build()
+            .map_err(|error| MetricError::Configuration(format!("cannot make an HTTP client: {error}")))
+    }
+}
+
+fn trusting_nobody() -> Result<ClientConfig, MetricError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| MetricError::Configuration(format!("cannot make an HTTP client: {error}")))?;
+    Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
