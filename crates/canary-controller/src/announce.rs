@@ -72,10 +72,10 @@ impl Announcer {
 
     async fn tell_batch(&self, batch: Batch) {
         let name = batch.transition.then(|| events::transition_name(&batch.about, &batch.status));
-        if let (true, Some(name)) = (batch.again, &name) {
-            if self.outlets.events.exists(&batch.about, name).await {
-                return;
-            }
+        if let (true, Some(name)) = (batch.again, &name)
+            && self.outlets.events.exists(&batch.about, name).await
+        {
+            return;
         }
         let mut stopped = false;
         for (n, step) in batch.then.iter().enumerate() {

@@ -85,18 +85,18 @@ impl Asking {
         let rendered = if duration { queries.duration(&model) } else { queries.success_rate(&model) };
         let text = match rendered {
             Ok(text) => text,
-            Err(error) => return failed(FailureKind::Query, error.to_string()),
+            Err(error) => return failed(FailureKind::Query, format!("rendering query failed: {error}")),
         };
         let provider = match self.prometheus(subject) {
             Ok(provider) => provider,
             Err(answer) => return answer,
         };
-        match query(&*provider, &text).await {
-            Answer::Value(value) if duration => queries
-                .duration_milliseconds(value)
-                .map_or_else(|| Answer::NoData(NO_VALUES.into()), Answer::Value),
-            answer => answer,
+        let answer = of_built_in(query(&*provider, &text).await);
+        let Answer::Value(value) = answer else { return answer };
+        if !duration {
+            return answer;
         }
+        queries.duration_milliseconds(value).map_or_else(|| Answer::NoData(NO_VALUES.into()), Answer::Value)
     }
 
     async fn inline(&self, subject: &Subject, spec: &MetricSpec) -> Answer {
@@ -241,6 +241,16 @@ async fn query(provider: &dyn MetricProvider, text: &str) -> Answer {
         Ok(Some(value)) => Answer::Value(value),
         Ok(None) => Answer::NoData(NO_VALUES.into()),
         Err(error) => failed(FailureKind::Query, error.to_string()),
+    }
+}
+
+/// Flagger says of built-in queries, and only of these, that running them failed.
+fn of_built_in(answer: Answer) -> Answer {
+    let prefixed = |text: String| format!("running query failed: {text}");
+    match answer {
+        Answer::NoData(text) => Answer::NoData(prefixed(text)),
+        Answer::Failed { kind, text } => Answer::Failed { kind, text: prefixed(text) },
+        Answer::Value(_) | Answer::Hook(_) => answer,
     }
 }
 

@@ -95,11 +95,6 @@ impl Cache {
         self.kind(resource, true).listed().await
     }
 
-    /// Whether the kind was listed.
-    pub(crate) fn is_ready(&self, resource: &ApiResource) -> bool {
-        lock(&self.shared.kinds).get(&id(resource)).is_some_and(|k| matches!(*k.state.borrow(), State::Ready))
-    }
-
     /// An object of a followed kind, without a confirmation of its absence.
     pub(crate) fn peek(&self, resource: &ApiResource, key: &Key) -> Option<Value> {
         let kind = lock(&self.shared.kinds).get(&id(resource)).cloned()?;

@@ -1,14 +1,16 @@
 //! The controller: one loop that knows who is due, and a task for each canary that is looked at.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use canary_core::{Hooks, Notifier};
+use canary_core::{Hooks, Notifier, Timestamp};
 use canary_metrics::MetricProviders;
 use canary_notifiers::Notifiers;
 use canary_routers::{LiveObjects, ObjectError, Routers};
 use canary_webhooks::WebhookClient;
+use futures::FutureExt;
 use kube::Client;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -31,6 +33,8 @@ use crate::workload::WorkloadSettings;
 
 /// A wall clock may jump: nothing is slept for longer than this at a time.
 const SLEEP_AT_MOST: Duration = Duration::from_secs(30);
+/// When a canary is looked at again whose call panicked.
+const AFTER_PANIC: Duration = Duration::from_secs(60);
 /// How long a stop waits for calls under way, and then for what is still to be told.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -214,13 +218,16 @@ impl Controller {
     }
 }
 
+/// What came of looking at one canary: its memory, unless that was lost, and when to look again.
+type Ended = (Key, Option<Memory>, Option<Timestamp>);
+
 /// The loop and what it owns.
 struct Work {
     context: Arc<Context>,
     queue: Queue,
     /// Memories of canaries that are not being looked at right now.
     memories: HashMap<Key, Memory>,
-    calls: JoinSet<(Key, Memory, Option<canary_core::Timestamp>)>,
+    calls: JoinSet<Ended>,
     counted: BTreeMap<String, usize>,
 }
 
@@ -237,8 +244,8 @@ impl Work {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(done) = self.calls.join_next() => self.done(done),
-                Some(key) = touched.recv() => self.queue.touch(key, self.context.clock.now()),
+                Some(ended) = self.calls.join_next() => if let Ok(ended) = ended { self.done(ended) },
+                Some(key) = touched.recv() => self.queue.touch(&key, self.context.clock.now()),
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -263,19 +270,21 @@ impl Work {
         let context = self.context.clone();
         self.calls.spawn(async move {
             let mut memory = memory;
-            let next = reconcile(&context, &object, &key, &mut memory).await;
-            (key, memory, next)
+            let call = AssertUnwindSafe(reconcile(&context, &object, &key, &mut memory)).catch_unwind().await;
+            if let Ok(next) = call {
+                return (key, Some(memory), next);
+            }
+            // A defect that one canary meets must not stop the others, nor that canary for ever.
+            tracing::error!(canary = format!("{}.{}", key.1, key.0), "a call panicked");
+            context.telemetry.reconcile_failed("panic");
+            (key, None, Some(context.clock.now().checked_add(AFTER_PANIC).unwrap_or(Timestamp::MAX)))
         });
     }
 
-    fn done(&mut self, done: Result<(Key, Memory, Option<canary_core::Timestamp>), tokio::task::JoinError>) {
-        match done {
-            Ok((key, memory, next)) => {
-                self.queue.done(&key, next, self.context.clock.now());
-                self.memories.insert(key, memory);
-            }
-            // A panic in one call must not stop the others; its canary rests until something changes.
-            Err(error) => tracing::error!(%error, "a call did not end"),
+    fn done(&mut self, (key, memory, next): Ended) {
+        self.queue.done(&key, next, self.context.clock.now());
+        if let Some(memory) = memory {
+            self.memories.insert(key, memory);
         }
     }
 

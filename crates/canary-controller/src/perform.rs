@@ -73,10 +73,12 @@ impl<'a> Performer<'a> {
         telemetry: &'a Telemetry,
     ) -> Result<Self, EffectError> {
         let objects: Arc<dyn Objects> = Arc::new(reader.clone());
-        let workload: Box<dyn ServedWorkload> = match subject.kind {
-            TargetKind::Deployment => Box::new(Deployments::new(objects.clone(), settings.clone())),
-            TargetKind::DaemonSet => Box::new(DaemonSets::new(objects.clone(), settings.clone())),
-            _ => return Err(EffectError::Target(subject.plan.target_kind.clone())),
+        let workload: Box<dyn ServedWorkload> = if subject.kind == TargetKind::Deployment {
+            Box::new(Deployments::new(objects.clone(), settings.clone()))
+        } else if subject.kind == TargetKind::DaemonSet {
+            Box::new(DaemonSets::new(objects.clone(), settings.clone()))
+        } else {
+            return Err(EffectError::Target(subject.plan.target_kind.clone()));
         };
         let router = routers.router(&subject.route.provider, objects.clone())?;
         let services = Services::new(objects.clone());

@@ -24,12 +24,12 @@ struct Entry {
 
 impl Queue {
     /// Something about that canary changed.
-    pub(crate) fn touch(&mut self, key: Key, now: Timestamp) {
+    pub(crate) fn touch(&mut self, key: &Key, now: Timestamp) {
         let entry = self.entries.entry(key.clone()).or_default();
         if entry.running {
             entry.touched = true;
         } else {
-            self.schedule(&key, Some(now));
+            self.schedule(key, Some(now));
         }
     }
 
@@ -93,9 +93,9 @@ mod tests {
     #[test]
     fn a_canary_is_not_looked_at_twice_at_a_time() {
         let mut queue = Queue::default();
-        queue.touch(key("a"), at(0));
+        queue.touch(&key("a"), at(0));
         assert_eq!(queue.take_due(at(0)), [key("a")]);
-        queue.touch(key("a"), at(1));
+        queue.touch(&key("a"), at(1));
         assert_eq!(queue.take_due(at(1)), Vec::<Key>::new());
         queue.done(&key("a"), Some(at(100)), at(2));
         assert_eq!(queue.take_due(at(2)), [key("a")], "the change is not lost");
@@ -104,11 +104,11 @@ mod tests {
     #[test]
     fn a_change_comes_before_the_time_that_was_asked_for() {
         let mut queue = Queue::default();
-        queue.touch(key("a"), at(0));
+        queue.touch(&key("a"), at(0));
         queue.take_due(at(0));
         queue.done(&key("a"), Some(at(100)), at(0));
         assert_eq!(queue.next_due(), Some(at(100)));
-        queue.touch(key("a"), at(5));
+        queue.touch(&key("a"), at(5));
         assert_eq!(queue.next_due(), Some(at(5)));
         queue.take_due(at(5));
         queue.done(&key("a"), None, at(6));
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn what_is_forgotten_is_not_due() {
         let mut queue = Queue::default();
-        queue.touch(key("a"), at(0));
+        queue.touch(&key("a"), at(0));
         queue.forget(&key("a"));
         assert_eq!(queue.next_due(), None);
         queue.done(&key("a"), Some(at(1)), at(1));

@@ -185,7 +185,7 @@ impl Call<'_> {
     ) -> Option<Timestamp> {
         for effect in &decision.effects {
             if let Err(error) = performer.perform(effect).await {
-                return self.effect_failed(memory, &decision, effect, &error);
+                return Some(self.effect_failed(memory, &decision, effect, &error));
             }
         }
         memory.failures = 0;
@@ -195,7 +195,7 @@ impl Call<'_> {
             if !new.same_but_for_times(&self.subject.status)
                 && let Err(error) = self.commit(new).await
             {
-                return self.commit_failed(memory, &decision, &error);
+                return Some(self.commit_failed(memory, &decision, &error));
             }
             transition = new.phase != status.phase;
             status = (**new).clone();
@@ -228,20 +228,15 @@ impl Call<'_> {
         let mut tries = 0;
         loop {
             object["status"] = json!(CanaryStatus::from(status));
-            let error = match self.context.cache.replace_status(&kind, &object).await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
+            let Err(error) = self.context.cache.replace_status(&kind, &object).await else { return Ok(()) };
             tries += 1;
             if tries == TRIES {
                 return Err(error);
             }
-            match error {
-                ObjectError::Conflict(_) => {}
-                ObjectError::Unavailable(_) => {
-                    tokio::time::sleep(Duration::from_millis(200 << tries)).await;
-                }
-                _ => return Err(error),
+            if matches!(error, ObjectError::Unavailable(_)) {
+                tokio::time::sleep(Duration::from_millis(200 << tries)).await;
+            } else if !matches!(error, ObjectError::Conflict(_)) {
+                return Err(error);
             }
             let found =
                 self.context.cache.live().get(&kind, &self.subject.about.namespace, &self.subject.about.name);
@@ -269,7 +264,7 @@ impl Call<'_> {
         memory: &mut Memory,
         decision: &Decision,
         error: &ObjectError,
-    ) -> Option<Timestamp> {
+    ) -> Timestamp {
         tracing::error!(canary = %self.name(), category = error.category(), error = %error, "the status was not written");
         self.context.telemetry.reconcile_failed(error.category());
         self.retry(memory, decision)
@@ -281,7 +276,7 @@ impl Call<'_> {
         decision: &Decision,
         effect: &Effect,
         error: &EffectError,
-    ) -> Option<Timestamp> {
+    ) -> Timestamp {
         tracing::debug!(canary = %self.name(), ?effect, category = error.category(), error = %error, "an effect failed");
         self.context.telemetry.reconcile_failed(error.category());
         let notices = effect_failed(&self.subject.plan, &self.subject.status, effect, &error.to_string());
@@ -303,7 +298,7 @@ impl Call<'_> {
     }
 
     /// The next tick for a tick; sooner, and then ever later, for a call between ticks.
-    fn retry(&self, memory: &mut Memory, decision: &Decision) -> Option<Timestamp> {
+    fn retry(&self, memory: &mut Memory, decision: &Decision) -> Timestamp {
         let wait = if decision.tick {
             self.subject.plan.interval
         } else {
@@ -312,8 +307,8 @@ impl Call<'_> {
         };
         let at = self.now.checked_add(wait).unwrap_or(Timestamp::MAX);
         match decision.wake {
-            Wake::At(due) if !decision.tick => Some(due.min(at)),
-            Wake::At(_) | Wake::Now | Wake::OnChange => Some(at),
+            Wake::At(due) if !decision.tick => due.min(at),
+            Wake::At(_) | Wake::Now | Wake::OnChange => at,
         }
     }
 

@@ -79,6 +79,8 @@ impl HttpClients {
     fn build(&self, verification: Verification) -> Result<Client, MetricError> {
         let builder =
             Client::builder().timeout(self.options.timeout).user_agent(self.options.user_agent.as_str());
+        // Names of headers as Go's client writes them: proxies that compare bytes were set up with Flagger's.
+        let builder = builder.http1_title_case_headers();
         let builder = match verification {
             Verification::NoTls => builder.tls_backend_preconfigured(trusting_nobody()?),
             // reqwest panics when it builds a client and the process has not chosen its cryptography.

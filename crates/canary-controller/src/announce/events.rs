@@ -41,6 +41,18 @@ struct Recorded {
     written: Timestamp,
 }
 
+/// Whether an event equals the one before.
+enum Repeated {
+    No,
+    /// It does, and too little time has passed to say so.
+    Yes,
+    /// It does, and that is worth a write.
+    Counted {
+        name: String,
+        count: u64,
+    },
+}
+
 /// Writes events.
 #[derive(Clone)]
 pub(crate) struct Events {
@@ -64,11 +76,11 @@ impl Events {
 
     /// Writes an event: under `name` if it must not be made twice, as a count if it equals the one before.
     pub(super) async fn record(&self, about: &About, event: &RecordedEvent, name: Option<&str>, last: &Last) {
-        if let (None, Some(repeated)) = (name, last.repeated(event)) {
-            if let Some((name, count)) = repeated {
-                self.count(about, event, &name, count).await;
-            }
-            return;
+        match last.repeated(event) {
+            Repeated::No => {}
+            _ if name.is_some() => {}
+            Repeated::Yes => return,
+            Repeated::Counted { name, count } => return self.count(about, event, &name, count).await,
         }
         let fallback = format!(
             "{}.{}",
@@ -126,16 +138,17 @@ impl Events {
 }
 
 impl Last {
-    /// Whether the event equals the last one; if so, its name and count when it is time to write that.
-    fn repeated(&self, event: &RecordedEvent) -> Option<Option<(String, u64)>> {
+    fn repeated(&self, event: &RecordedEvent) -> Repeated {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = last.as_mut().filter(|l| l.kind == event.kind && l.message == event.message)?;
+        let Some(last) = last.as_mut().filter(|l| l.kind == event.kind && l.message == event.message) else {
+            return Repeated::No;
+        };
         last.count += 1;
         let due = event.at.duration_since(last.written).unsigned_abs() >= COUNT_EVERY;
         if due {
             last.written = event.at;
         }
-        Some(due.then(|| (last.name.clone(), last.count)))
+        if due { Repeated::Counted { name: last.name.clone(), count: last.count } } else { Repeated::Yes }
     }
 
     fn set(&self, event: &RecordedEvent, name: String) {
@@ -157,7 +170,9 @@ fn digest(parts: &[&str]) -> String {
         hasher.update(part.as_bytes());
         hasher.update([0]);
     }
-    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let sum = hasher.finalize();
+    let first = sum.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{first:016x}")
 }
 
 fn seconds(at: Timestamp) -> String {

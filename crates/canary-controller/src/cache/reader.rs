@@ -67,16 +67,12 @@ impl Objects for Reader {
         // A canary may be seen before its workload: the list of that kind can be older.
         let found = self.cache.live().get(kind, namespace, name).await?;
         let mut store = lock(&cached.store);
-        match found {
-            Some(object) => {
-                store.apply(key.clone(), object, false);
-                Ok(store.get(&key))
-            }
-            None => {
-                store.confirm_absent(key);
-                Ok(None)
-            }
-        }
+        let Some(object) = found else {
+            store.confirm_absent(key);
+            return Ok(None);
+        };
+        store.apply(key.clone(), object, false);
+        Ok(store.get(&key))
     }
 
     async fn create(&self, kind: &ApiResource, object: &Value) -> Result<Value, ObjectError> {
