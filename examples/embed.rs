@@ -3,6 +3,7 @@
 //!
 //! `cargo run -p canary-examples --bin embed` plays one rollout that succeeds and one that is rolled back.
 #![allow(clippy::print_stdout, reason = "it is what an example is for")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "effects may be added, and this farm does not know them")]
 
 use std::time::Duration;
 

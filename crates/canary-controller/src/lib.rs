@@ -9,6 +9,7 @@ mod canonical;
 mod clock;
 mod configs;
 mod controller;
+mod cookies;
 mod failure;
 mod fields;
 mod generated;

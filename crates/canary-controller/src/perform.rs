@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use canary_api::TargetKind;
-use canary_core::{Effect, Observed, RouteSpec, Router, RouterError, Timestamp, UnknownName, WorkloadError};
+use canary_core::{
+    Affinity, Decision, Effect, Observed, RouteSpec, Router, RouterError, Timestamp, UnknownName,
+    WorkloadError,
+};
 use canary_routers::{Objects, Routers};
 
 use crate::autoscaler::Autoscalers;
 use crate::cache::Reader;
+use crate::cookies;
 use crate::services::{Services, ServicesSpec};
 use crate::subject::Subject;
 use crate::telemetry::Telemetry;
@@ -24,6 +28,8 @@ pub(crate) struct Performer<'a> {
     services: Services,
     autoscalers: Autoscalers,
     telemetry: &'a Telemetry,
+    /// The cookies in force, which a decision may change.
+    affinity: Option<Affinity>,
 }
 
 /// Why an effect failed. The text is the one that events show.
@@ -82,7 +88,16 @@ impl<'a> Performer<'a> {
         };
         let router = routers.router(&subject.route.provider, objects.clone())?;
         let services = Services::new(objects.clone());
-        Ok(Self { subject, workload, router, services, autoscalers: Autoscalers::new(objects), telemetry })
+        let affinity = subject.route.affinity.clone();
+        let autoscalers = Autoscalers::new(objects);
+        Ok(Self { subject, workload, router, services, autoscalers, telemetry, affinity })
+    }
+
+    /// Brings session cookies in line with what is about to be done.
+    pub(crate) fn prepare(&mut self, decision: &mut Decision) {
+        if let Some(affinity) = &mut self.affinity {
+            cookies::follow(affinity, decision, &self.subject.about.uid);
+        }
     }
 
     /// The world as the caches have it.
@@ -172,6 +187,7 @@ impl<'a> Performer<'a> {
     /// The route with the label that selects the target's pods, where it can be read.
     async fn route(&self) -> RouteSpec {
         let mut route = self.subject.route.clone();
+        route.affinity.clone_from(&self.affinity);
         if let Ok(pods) = self.workload.pods(&self.subject.workload, &route).await {
             route.selector = Some((pods.selector.key, pods.selector.value));
         }

@@ -140,11 +140,11 @@ struct Call<'a> {
 impl Call<'_> {
     async fn run(&self, memory: &mut Memory) -> Option<Timestamp> {
         let Context { routers, workload_settings, telemetry, .. } = self.context;
-        let performer = match Performer::new(self.subject, self.reader, routers, workload_settings, telemetry)
-        {
-            Ok(performer) => performer,
-            Err(error) => return self.cannot_be_released(memory, &error),
-        };
+        let mut performer =
+            match Performer::new(self.subject, self.reader, routers, workload_settings, telemetry) {
+                Ok(performer) => performer,
+                Err(error) => return self.cannot_be_released(memory, &error),
+            };
         let (mut seen, error) = performer.observe(self.now).await;
         if let Some(error) = error {
             tracing::debug!(canary = %self.name(), category = error.category(), error = %error, "observing failed");
@@ -153,7 +153,7 @@ impl Call<'_> {
         memory.complete(&mut seen, self.now);
 
         let mut answers = Vec::new();
-        let decision = loop {
+        let mut decision = loop {
             match next(&self.subject.plan, &self.subject.status, &seen, &answers, self.now) {
                 Next::Done(decision) => break *decision,
                 Next::Ask(question) => {
@@ -167,6 +167,7 @@ impl Call<'_> {
             let lag = memory.due.map_or(0, |due| self.now.duration_since(due).as_millis());
             telemetry.tick_started(Duration::from_millis(u64::try_from(lag).unwrap_or(0)));
         }
+        performer.prepare(&mut decision);
         let analysed = decision.analysed;
         let result = self.carry_out(&performer, decision, memory).await;
         if analysed {
@@ -259,12 +260,7 @@ impl Call<'_> {
         }
     }
 
-    fn commit_failed(
-        &self,
-        memory: &mut Memory,
-        decision: &Decision,
-        error: &ObjectError,
-    ) -> Timestamp {
+    fn commit_failed(&self, memory: &mut Memory, decision: &Decision, error: &ObjectError) -> Timestamp {
         tracing::error!(canary = %self.name(), category = error.category(), error = %error, "the status was not written");
         self.context.telemetry.reconcile_failed(error.category());
         self.retry(memory, decision)

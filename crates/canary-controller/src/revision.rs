@@ -17,6 +17,12 @@ pub(crate) fn revision(template: &Value) -> String {
     format!("{PREFIX}{}", canonical::digest(&template))
 }
 
+/// Whether `text` is one of our revisions, and not another controller's hash.
+#[cfg(test)]
+pub(crate) fn is_own(text: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.strip_prefix(PREFIX).is_some_and(|hex| hex.len() == 16 && hex.bytes().all(digit))
+}
 
 #[cfg(test)]
 mod tests {

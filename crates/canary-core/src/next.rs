@@ -151,12 +151,7 @@ fn probe(call: &mut Call<'_>) -> Result<(), Question> {
 /// Whether the primary is rolled out; else the text that says why not.
 fn primary_readiness(call: &Call<'_>) -> Result<(), String> {
     match &call.seen.primary {
-        None => Err(format!(
-            "{}-primary.{} not ready: waiting for rollout to finish: observed {} generation less than desired generation",
-            call.plan.target,
-            call.plan.namespace,
-            call.plan.target_kind.to_lowercase()
-        )),
+        None => Err(crate::wording::primary_to_come(call.plan)),
         Some(Instance { readiness: Readiness::Ready, .. }) => Ok(()),
         Some(Instance { readiness: Readiness::Waiting(text) | Readiness::Stuck(text), .. }) => {
             Err(text.clone())

@@ -166,6 +166,16 @@ fn check_failed(plan: &Plan, canary: &str, target: &str, failure: &CheckFailure)
     }
 }
 
+/// What is told of a primary that is about to be created: what its kind says of one that was just created.
+pub(crate) fn primary_to_come(plan: &Plan) -> String {
+    let kind = plan.target_kind.to_lowercase();
+    let prefix = if plan.target_kind == "DaemonSet" { "primary daemonset " } else { "" };
+    format!(
+        "{prefix}{}-primary.{} not ready: waiting for rollout to finish: observed {kind} generation less than desired generation",
+        plan.target, plan.namespace
+    )
+}
+
 /// Whole milliseconds in the notation of Go durations: `500ms`, `1.5s`, `2m0s`.
 pub(crate) fn go_millis(millis: f64) -> String {
     #[allow(clippy::cast_possible_truncation)] // the fraction is cut, as Flagger does

@@ -1,5 +1,7 @@
 //! What holds for every plan, every sequence of answers and every crash.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 #[path = "support/world.rs"]
 mod world;
 

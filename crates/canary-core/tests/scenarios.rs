@@ -3,6 +3,13 @@
 //! A line that starts with `>` is a command, the lines below it are what came of it, `#` starts a comment. `UPDATE=1`
 //! rewrites the files; the difference is then for a person to judge.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops at what it did not expect"
+)]
+#![allow(clippy::disallowed_methods, reason = "the scripts are files")]
+
 #[path = "support/world.rs"]
 mod world;
 

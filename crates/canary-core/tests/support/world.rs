@@ -1,5 +1,10 @@
 //! A cluster of four numbers, so that whole rollouts run in microseconds.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops at what it did not expect"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
