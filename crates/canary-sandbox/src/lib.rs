@@ -1,1 +1,39 @@
 #![doc = include_str!("../README.md")]
+
+mod admission;
+mod agenda;
+mod cluster;
+mod defaults;
+mod definitions;
+mod discovery;
+mod drive;
+mod errors;
+mod events;
+mod follow;
+mod kinds;
+mod listing;
+mod ownership;
+mod patch;
+mod paths;
+mod pods;
+mod rendering;
+mod requests;
+mod sandbox;
+mod schema;
+mod selector;
+mod server;
+mod service;
+mod store;
+mod strategic;
+mod view;
+mod watching;
+mod workloads;
+mod writing;
+
+pub use drive::drive;
+pub use kube;
+pub use pods::{PodCount, PodFacts, PodFate};
+pub use requests::{RequestCounts, RequestInfo, Verdict};
+pub use sandbox::Sandbox;
+pub use service::{AnswerBody, ApiServer};
+pub use view::{View, WriteError};
