@@ -54,6 +54,8 @@ fn make(proxy: Option<&str>) -> Result<Client, String> {
 fn with_proxy(proxy: Option<Proxy>) -> ClientBuilder {
     let builder = Client::builder()
         .user_agent(concat!("canaryd/", env!("CARGO_PKG_VERSION")))
+        // Names of headers as Go's client writes them: receivers that compare bytes were set up with Flagger's.
+        .http1_title_case_headers()
         // Alerts are rare: a kept connection is closed by the other side before it is used again.
         .pool_max_idle_per_host(0);
     match proxy {

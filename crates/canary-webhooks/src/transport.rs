@@ -67,6 +67,8 @@ fn builder() -> Result<ClientBuilder, TransportError> {
     }
     Ok(Client::builder()
         .user_agent(concat!("canaryd/", env!("CARGO_PKG_VERSION")))
+        // Names of headers as Go's client writes them: receivers that compare bytes were set up with Flagger's.
+        .http1_title_case_headers()
         // A kept connection that the other side has just closed would fail a check, and hooks are rare.
         .pool_max_idle_per_host(0))
 }
