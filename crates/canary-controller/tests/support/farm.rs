@@ -39,7 +39,7 @@ impl MetricProvider for Healthy {
 }
 
 /// Every hook passes.
-struct Open;
+pub(crate) struct Open;
 
 #[async_trait]
 impl Hooks for Open {
@@ -204,6 +204,58 @@ pub(crate) fn run_process(sandbox: &Sandbox, user: &User) -> End {
             () = tokio::time::sleep(Duration::from_secs(3600)) => panic!("not over within an hour, phase {}", phase(sandbox)),
         }
     })
+}
+
+/// Runs a controller while `life` goes on, in paused time, with hooks of the caller's.
+pub(crate) fn live<T>(
+    sandbox: &Sandbox,
+    settings: Settings,
+    hooks: Arc<dyn Hooks>,
+    life: impl Future<Output = T>,
+) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let base = sandbox.now();
+        let stop = CancellationToken::new();
+        let controller = Controller::new(sandbox.client("default"), settings)
+            .with_clock(Arc::new(RuntimeClock::starting_at(base)))
+            .with_hooks(hooks)
+            .with_providers(MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Healthy))));
+        let life = async {
+            let value = life.await;
+            stop.cancel();
+            value
+        };
+        let work = async { tokio::join!(controller.run(stop.clone()), life) };
+        tokio::select! {
+            (end, value) = work => { end.unwrap(); value }
+            never = drive(sandbox.clone(), base) => match never {},
+        }
+    })
+}
+
+/// Waits until the condition holds; an hour is too long.
+pub(crate) async fn until(sandbox: &Sandbox, what: &str, condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            pass(1).await; // of the paused clock
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(3600), wait).await.is_err() {
+        panic!("{what}: not within an hour, phase {}, told {:?}", phase(sandbox), messages(sandbox));
+    }
+}
+
+/// Lets that much time pass.
+pub(crate) async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+/// The canary's share in the mesh.
+pub(crate) fn canary_weight(sandbox: &Sandbox) -> Option<i64> {
+    let route = sandbox.get(ROUTES, NAMESPACE, "podinfo")?;
+    route.pointer("/spec/http/0/route/1/weight")?.as_i64()
 }
 
 /// All objects at the end, without what differs between two runs that are alike: identities, versions and times.
