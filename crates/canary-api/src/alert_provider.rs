@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::fields::alert_provider_spec;
+use crate::fields::ALERT_PROVIDER_SPEC;
 use crate::metric_template::SecretRef;
 use crate::objects::{AlertProvider, label};
 use crate::problem::InvalidObject;
@@ -57,7 +57,7 @@ impl AlertProvider {
     /// # Errors
     /// Names every field that is missing or of the wrong kind.
     pub fn check(&self) -> Result<AlertProviderSpec, InvalidObject> {
-        let (spec, problems) = read(&alert_provider_spec(), &self.spec);
+        let (spec, problems) = read(&ALERT_PROVIDER_SPEC, &self.spec);
         if problems.is_empty() {
             return Ok(spec);
         }

@@ -12,7 +12,7 @@ use kube::Resource;
 use kube::api::ObjectMeta;
 use serde_json::json;
 
-use crate::fields::{alert_provider_spec, canary_spec, canary_status, metric_template_spec};
+use crate::fields::{ALERT_PROVIDER_SPEC, CANARY_SPEC, CANARY_STATUS, METRIC_TEMPLATE_SPEC};
 use crate::objects::{AlertProvider, Canary, MetricTemplate};
 use crate::schema::{self, Node};
 
@@ -62,7 +62,7 @@ struct Kind {
     /// Kind, plural and singular.
     names: (String, String),
     doc: &'static str,
-    sections: Vec<(&'static str, Node)>,
+    sections: Vec<(&'static str, &'static Node)>,
     columns: Vec<CustomResourceColumnDefinition>,
 }
 
@@ -71,19 +71,19 @@ fn kinds() -> [Kind; 3] {
         Kind {
             names: names::<Canary>(),
             doc: "A workload whose new revisions are released step by step, and only while its checks pass.",
-            sections: vec![("spec", canary_spec()), ("status", canary_status())],
+            sections: vec![("spec", &*CANARY_SPEC), ("status", &*CANARY_STATUS)],
             columns: canary_columns(),
         },
         Kind {
             names: names::<MetricTemplate>(),
             doc: "A question to a metrics backend, for the checks of canaries.",
-            sections: vec![("spec", metric_template_spec())],
+            sections: vec![("spec", &*METRIC_TEMPLATE_SPEC)],
             columns: vec![column("Provider", "string", ".spec.provider.type")],
         },
         Kind {
             names: names::<AlertProvider>(),
             doc: "A chat or alert service, for the alerts of canaries.",
-            sections: vec![("spec", alert_provider_spec())],
+            sections: vec![("spec", &*ALERT_PROVIDER_SPEC)],
             columns: vec![column("Type", "string", ".spec.type")],
         },
     ]
@@ -166,7 +166,7 @@ fn definition(kind: Kind, keep: &dyn Fn(&str) -> bool) -> CustomResourceDefiniti
     }
 }
 
-fn root(name: &str, doc: &str, sections: &[(&str, Node)], keep: &dyn Fn(&str) -> bool) -> JSONSchemaProps {
+fn root(name: &str, doc: &str, sections: &[(&str, &Node)], keep: &dyn Fn(&str) -> bool) -> JSONSchemaProps {
     let plain = |type_: &str, doc: Option<&str>| JSONSchemaProps {
         type_: Some(type_.into()),
         description: doc.map(str::to_owned),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::fields::metric_template_spec;
+use crate::fields::METRIC_TEMPLATE_SPEC;
 use crate::objects::{MetricTemplate, label};
 use crate::problem::InvalidObject;
 use crate::valid::read;
@@ -73,7 +73,7 @@ impl MetricTemplate {
     /// # Errors
     /// Names every field that is missing or of the wrong kind.
     pub fn check(&self) -> Result<MetricTemplateSpec, InvalidObject> {
-        let (spec, problems) = read(&metric_template_spec(), &self.spec);
+        let (spec, problems) = read(&METRIC_TEMPLATE_SPEC, &self.spec);
         if problems.is_empty() {
             return Ok(spec);
         }

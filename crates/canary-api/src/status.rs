@@ -6,7 +6,7 @@ use canary_core::{Condition, Phase, Status, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::fields::canary_status;
+use crate::fields::CANARY_STATUS;
 use crate::objects::{Canary, label};
 use crate::problem::InvalidObject;
 use crate::schema;
@@ -89,7 +89,7 @@ impl Canary {
     /// Names the fields that hold something else than the controller writes, an unknown phase for example. Conditions and
     /// times are read as far as they make sense.
     pub fn status(&self) -> Result<Status, InvalidObject> {
-        let checked = schema::check(&canary_status(), &self.status, "status");
+        let checked = schema::check(&CANARY_STATUS, &self.status, "status");
         let problems: Vec<_> = checked.problems.into_iter().filter(|p| decides(p.field())).collect();
         let given =
             if checked.value.is_null() { Value::Object(serde_json::Map::new()) } else { checked.value };

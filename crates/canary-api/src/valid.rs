@@ -15,7 +15,7 @@ use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::fields::canary_spec;
+use crate::fields::CANARY_SPEC;
 use crate::objects::{Canary, label};
 use crate::options::Options;
 use crate::problem::{FieldProblem, InvalidObject};
@@ -68,7 +68,7 @@ impl ValidCanary {
     /// Names every field that is missing, of the wrong kind or in contradiction to another one. Trying again helps only
     /// after the object was changed.
     pub fn new(canary: &Canary, options: &Options<'_>) -> Result<Self, InvalidObject> {
-        let (spec, mut problems) = read::<CanarySpec>(&canary_spec(), &canary.spec);
+        let (spec, mut problems) = read::<CanarySpec>(&CANARY_SPEC, &canary.spec);
         let target_kind = TargetKind::of_reference(&spec.target_ref);
         let provider = spec.provider.as_deref().unwrap_or(options.mesh_provider);
         let capabilities = (options.capabilities)(provider);
@@ -129,7 +129,7 @@ impl ValidCanary {
 
 /// Reads the `spec` of an object: whatever fits, and what does not.
 pub(crate) fn read<T: DeserializeOwned + Default>(node: &Node, spec: &Value) -> (T, Vec<FieldProblem>) {
-    let checked = schema::check(&node.clone().required(), spec, "spec");
+    let checked = schema::check(node, spec, "spec");
     let mut problems = checked.problems;
     let typed = serde_json::from_value(checked.value).unwrap_or_else(|error| {
         // Only when nothing at all could be read: the check leaves nothing that the type does not take.

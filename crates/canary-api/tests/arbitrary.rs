@@ -62,7 +62,7 @@ fn pointers(value: &Value, path: &str) -> Vec<String> {
         Value::Array(items) => {
             items.iter().enumerate().flat_map(|(i, v)| pointers(v, &format!("{path}/{i}"))).collect()
         }
-        _ => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     };
     std::iter::once(path.to_owned()).chain(below).collect()
 }

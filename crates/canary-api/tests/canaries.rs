@@ -5,12 +5,12 @@ use canary_core::{Capabilities, CheckSource, HookKind, Plan, Status, Steps, Stra
 use serde_json::{Value, json};
 
 fn read<T: serde::de::DeserializeOwned>(yaml: &str) -> T {
-    serde_saphyr::from_str(yaml).unwrap()
+    serde_saphyr::from_str(yaml).expect("well-formed YAML")
 }
 
 fn valid(yaml: &str) -> ValidCanary {
     let routers = |_: &str| Ok(Capabilities::default());
-    ValidCanary::new(&read::<Canary>(yaml), &Options::new("istio", &routers)).unwrap()
+    ValidCanary::new(&read::<Canary>(yaml), &Options::new("istio", &routers)).expect("a valid canary")
 }
 
 const PODINFO: &str = r#"

@@ -2,7 +2,7 @@
 
 use crate::schema::{Node, choice, object, text};
 
-pub(crate) fn alert_provider_spec() -> Node {
+pub(super) fn alert_provider_spec() -> Node {
     object(
         "A chat or alert service. Its address is given here or in a Secret, not in both.",
         [

@@ -5,7 +5,7 @@ use crate::schema::{Node, choice, flag, list, number, object, text, text_map, wh
 
 const PERCENTAGE: &str = "a whole number between 1 and 100";
 
-pub(crate) fn analysis() -> Node {
+pub(super) fn analysis() -> Node {
     object(
         "How a new revision is judged, and how it gets its traffic. Exactly one of iterations, stepWeight and stepWeights.",
         [
@@ -175,7 +175,7 @@ fn webhook() -> Node {
                 "muteAlert",
                 flag("Whether no alert is sent while this hook keeps the rollout waiting.").assumed("false"),
             ),
-            ("url", text("Where to POST.").required().format("url").hidden()),
+            ("url", text("Where to POST.").required().hidden()),
             ("timeout", text("Time limit of each attempt.").pattern(MINUTES_OR_SECONDS).assumed("10s")),
             (
                 "retries",

@@ -26,7 +26,7 @@ const PROVIDERS: &[&str] = &[
     "traefik",
 ];
 
-pub(crate) fn canary_spec() -> Node {
+pub(super) fn canary_spec() -> Node {
     object(
         "How a workload is released.",
         [

@@ -6,7 +6,7 @@ const ONE_OF_THREE: &[&[&str]] = &[&["exact"], &["prefix"], &["regex"]];
 const ONE_OF_FOUR: &[&[&str]] = &[&["exact"], &["prefix"], &["suffix"], &["regex"]];
 
 /// `service.match`.
-pub(crate) fn service_match() -> Node {
+pub(super) fn service_match() -> Node {
     list(
         "Conditions of the generated route; a request that meets one of them is routed.",
         object(
@@ -31,7 +31,7 @@ pub(crate) fn service_match() -> Node {
 }
 
 /// `analysis.match`.
-pub(crate) fn analysis_match() -> Node {
+pub(super) fn analysis_match() -> Node {
     list(
         "Conditions of A/B testing: requests that meet one of them go to the canary. Only with iterations.",
         object(
@@ -46,7 +46,7 @@ pub(crate) fn analysis_match() -> Node {
 }
 
 /// `corsPolicy.allowOrigins[]`.
-pub(crate) fn origin() -> Node {
+pub(super) fn origin() -> Node {
     object("A condition on the origin.", three_fields()).exactly_one_of(ONE_OF_THREE)
 }
 

@@ -17,7 +17,7 @@ const PROVIDERS: &[&str] = &[
     "splunk",
 ];
 
-pub(crate) fn metric_template_spec() -> Node {
+pub(super) fn metric_template_spec() -> Node {
     object(
         "A question to a metrics backend that has one number as its answer.",
         [

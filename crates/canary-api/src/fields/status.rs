@@ -18,7 +18,7 @@ const PHASES: &[&str] = &[
     "Terminated",
 ];
 
-pub(crate) fn canary_status() -> Node {
+pub(super) fn canary_status() -> Node {
     object(
         "Where the rollout stands.",
         [

@@ -2,7 +2,7 @@
 
 use crate::schema::{Node, choice, flag, integer, list, map, object, small_integer, text, texts};
 
-pub(crate) fn traffic_policy() -> Node {
+pub(super) fn traffic_policy() -> Node {
     object(
         "Traffic policy of the Istio DestinationRules.",
         [

@@ -16,10 +16,15 @@ pub(crate) struct Checked {
     pub(crate) problems: Vec<FieldProblem>,
 }
 
-/// Checks the value at `path`.
+/// Checks the object at `path`. When it is absent, that is a problem if any field of it is required.
 pub(crate) fn check(node: &Node, value: &Value, path: &str) -> Checked {
     let mut problems = Vec::new();
-    let value = Walk { problems: &mut problems }.field(node, Some(value), path).unwrap_or_default();
+    let mut walk = Walk { problems: &mut problems };
+    let needed = matches!(&node.kind, Kind::Object(fields) if fields.iter().any(|(_, f)| f.required));
+    if value.is_null() && needed {
+        walk.problem(path, "missing".into(), node);
+    }
+    let value = walk.field(node, Some(value), path).unwrap_or_default();
     Checked { value, problems }
 }
 

@@ -39,7 +39,8 @@ fn row(node: &Node, path: &str) -> Row {
     };
     let meaning = if let Kind::Choice(values) = &node.kind {
         let values: Vec<_> = values.iter().filter(|v| !v.is_empty()).map(|v| format!("`{v}`")).collect();
-        format!("{} One of {}.", node.doc, values.join(", "))
+        let only = if values.len() == 1 { "Always" } else { "One of" };
+        format!("{} {only} {}.", node.doc, values.join(", "))
     } else {
         node.doc.to_owned()
     };

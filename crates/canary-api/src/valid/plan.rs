@@ -9,7 +9,7 @@ use crate::go_duration::GoDuration;
 use crate::spec::{Analysis, Webhook};
 
 impl ValidCanary {
-    /// What the state machine is to do.
+    /// What the state machine is to do. A percentage outside 0 to 100 counts as the nearest that is inside.
     pub fn plan(&self) -> Plan {
         let spec = &self.spec;
         let analysis = &spec.analysis;

@@ -129,6 +129,15 @@ fn wrong_values_are_told_with_field_value_and_what_would_be_right() {
 }
 
 #[test]
+fn a_canary_without_a_spec_is_told() {
+    for (spec, value) in [(json!(null), "missing"), (json!("what?"), "\"what?\""), (json!([]), "[]")] {
+        let error = ValidCanary::new(&Canary::new("test", "podinfo", spec), &options()).unwrap_err();
+        let expected = "expected an object with targetRef, analysis";
+        assert_eq!(error.to_string(), format!("invalid Canary podinfo.test: spec is {value}, {expected}"));
+    }
+}
+
+#[test]
 fn every_problem_is_told_at_once() {
     assert_eq!(errors(json!({"suspend": 1, "analysis": {"threshold": 0.5, "maxWeight": []}})).len(), 3);
 }
