@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use canary_api::TargetKind;
 use canary_core::{
-    Affinity, Decision, Effect, Observed, RouteSpec, Router, RouterError, Timestamp, UnknownName,
+    Affinity, Decision, Effect, Observed, RouteSpec, Router, RouterError, Target, Timestamp, UnknownName,
     WorkloadError,
 };
 use canary_routers::{Objects, Routers};
@@ -103,37 +103,33 @@ impl<'a> Performer<'a> {
     /// The world as the caches have it.
     pub(crate) async fn observe(&self, now: Timestamp) -> (Observed, Option<EffectError>) {
         let subject = self.subject;
-        let (state, error) = match self.workload.observe(&subject.workload, now).await {
-            Ok(state) => (Ok(state), None),
-            Err(error) => (Err(error.to_string()), Some(error.into())),
-        };
+        let state = self.workload.observe(&subject.workload, now).await;
         let routes = match &state {
             Ok(_) => self.router.weights(&self.route().await).await,
             Err(_) => Ok(None), // nothing is decided without a target
         };
+        let mut error = None;
         let mut seen = match state {
             Ok(state) => {
                 let mut seen = Observed::new(state.target);
                 seen.primary = state.primary;
                 seen
             }
-            Err(text) => {
-                let mut seen = Observed::new(canary_core::Target::ready(""));
-                seen.target = Err(text);
+            Err(cause) => {
+                let mut seen = Observed::new(Target::ready(""));
+                seen.target = Err(cause.to_string());
+                seen.target_is_gone = matches!(cause, WorkloadError::Missing { .. });
+                error = Some(cause.into());
                 seen
             }
         };
-        let error = match routes {
-            Ok(weights) => {
-                seen.routes = Ok(weights);
-                error
-            }
-            Err(cause) => {
-                seen.routes = Err(cause.to_string());
-                Some(cause.into())
-            }
-        };
+        seen.routes = routes.map_err(|cause| {
+            let text = cause.to_string();
+            error = Some(cause.into());
+            text
+        });
         seen.deleting = subject.deleting;
+        seen.finalizer = subject.finalizer;
         (seen, error)
     }
 
@@ -153,6 +149,8 @@ impl<'a> Performer<'a> {
         match effect {
             Effect::EnsureServices => Ok(self.with_services(Which::Copies).await?),
             Effect::EnsureApex => Ok(self.with_services(Which::Apex).await?),
+            Effect::RevertApex => Ok(self.with_services(Which::RevertedApex).await?),
+            Effect::RevertRoutes => Ok(self.router.finalize(&self.route().await).await?),
             Effect::EnsurePrimary => Ok(self.workload.ensure_primary(spec).await?),
             Effect::EnsureAutoscaler => Ok(self.autoscalers.ensure(spec).await?),
             Effect::UpdateAutoscaler => Ok(self.autoscalers.update(spec).await?),
@@ -181,6 +179,7 @@ impl<'a> Performer<'a> {
         match which {
             Which::Copies => self.services.ensure_services(spec).await,
             Which::Apex => self.services.ensure_apex(spec).await,
+            Which::RevertedApex => self.services.revert_apex(spec).await,
         }
     }
 
@@ -199,4 +198,5 @@ impl<'a> Performer<'a> {
 enum Which {
     Copies,
     Apex,
+    RevertedApex,
 }

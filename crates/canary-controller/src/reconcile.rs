@@ -19,7 +19,7 @@ use crate::memory::Memory;
 use crate::perform::{EffectError, Performer};
 use crate::settings::Settings;
 use crate::store::Key;
-use crate::subject::{Subject, about, canary_kind};
+use crate::subject::{FINALIZER, Subject, about, canary_kind, has_finalizer};
 use crate::telemetry::Telemetry;
 use crate::workload::WorkloadSettings;
 
@@ -95,6 +95,12 @@ async fn refuse(
         mark(context, object, Some(&text)).await;
         memory.invalid = Some(text);
     }
+    // What it changed cannot be found out, and it must not be kept for ever.
+    let deleting = object.pointer("/metadata/deletionTimestamp").is_some();
+    if deleting && has_finalizer(object) {
+        let kept = keep_finalizer(context, object, false).await;
+        return kept.err().and_then(|_| context.clock.now().checked_add(RETRY).ok());
+    }
     None
 }
 
@@ -127,6 +133,49 @@ async fn mark(context: &Context, object: &Value, problem: Option<&str>) {
     if let Err(error) = context.cache.replace_status(&canary_kind(), &object).await {
         tracing::warn!(canary = %about(&object).name, %error, "a condition was not written");
     }
+}
+
+/// The same object, not another one of its name.
+fn same_object(one: &Value, other: &Value) -> bool {
+    one.pointer("/metadata/uid") == other.pointer("/metadata/uid")
+}
+
+/// Puts our finalizer on a Canary, or takes it off; others' stay.
+async fn keep_finalizer(context: &Context, object: &Value, keep: bool) -> Result<(), ObjectError> {
+    let kind = canary_kind();
+    let about = about(object);
+    let key = (about.namespace.clone(), about.name.clone());
+    let mut found = context.cache.peek(&kind, &key).unwrap_or_else(|| object.clone());
+    for n in 1..=TRIES {
+        if has_finalizer(&found) == keep {
+            return Ok(());
+        }
+        let mut finalizers: Vec<Value> = found
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array)
+            .map(|all| all.iter().filter(|name| *name != FINALIZER).cloned().collect())
+            .unwrap_or_default();
+        if keep {
+            finalizers.push(FINALIZER.into());
+        }
+        let patch = json!({"metadata": {
+            "finalizers": finalizers, "resourceVersion": found.pointer("/metadata/resourceVersion"),
+        }});
+        match context.cache.live().merge(&kind, &key.0, &key.1, &patch).await {
+            Ok(patched) => {
+                context.cache.learn(&kind, patched);
+                return Ok(());
+            }
+            Err(ObjectError::NotFound(_)) => return Ok(()),
+            Err(ObjectError::Conflict(_)) if n < TRIES => {}
+            Err(error) => return Err(error),
+        }
+        match context.cache.live().get(&kind, &key.0, &key.1).await? {
+            Some(newer) if same_object(&newer, object) => found = newer,
+            _ => return Ok(()),
+        }
+    }
+    Ok(())
 }
 
 struct Call<'a> {
@@ -185,6 +234,12 @@ impl Call<'_> {
         memory: &mut Memory,
     ) -> Option<Timestamp> {
         for effect in &decision.effects {
+            if let Effect::KeepFinalizer(keep) = effect {
+                if let Err(error) = keep_finalizer(self.context, self.object, *keep).await {
+                    return Some(self.commit_failed(memory, &decision, &error));
+                }
+                continue;
+            }
             if let Err(error) = performer.perform(effect).await {
                 return Some(self.effect_failed(memory, &decision, effect, &error));
             }
@@ -201,6 +256,11 @@ impl Call<'_> {
             transition = new.phase != status.phase;
             status = (**new).clone();
             self.measure(&status, transition);
+        }
+        if decision.commit == Commit::ReleaseFinalizer
+            && let Err(error) = keep_finalizer(self.context, self.object, false).await
+        {
+            return Some(self.commit_failed(memory, &decision, &error));
         }
         let then = self.without_repetitions(memory, decision.then);
         self.announce(memory, status, then, transition, false);
@@ -226,6 +286,15 @@ impl Call<'_> {
         let kind = canary_kind();
         let mut object = self.object.clone();
         let before = object.get("status").cloned();
+        // Labels, annotations or finalizers may be newer by now; the status is what counts.
+        let newest = self
+            .context
+            .cache
+            .peek(&kind, &(self.subject.about.namespace.clone(), self.subject.about.name.clone()));
+        if let Some(newest) = newest.filter(|o| o.get("status") == before.as_ref() && same_object(o, &object))
+        {
+            object = newest;
+        }
         let mut tries = 0;
         loop {
             object["status"] = json!(CanaryStatus::from(status));

@@ -14,6 +14,7 @@ use crate::workload::Pods;
 
 mod desired;
 mod present;
+mod revert;
 #[cfg(test)]
 mod tests;
 
@@ -75,6 +76,21 @@ impl Services {
     /// Makes the Service that clients use select the primary. One that exists already is used, and not adopted.
     pub(crate) async fn ensure_apex(&self, spec: ServicesSpec<'_>) -> Result<(), WorkloadError> {
         self.ensure(spec, Role::Apex).await
+    }
+
+    /// Makes the Service that clients use select the target again, unless it belongs to the canary. One that is gone is
+    /// nothing to give back.
+    pub(crate) async fn revert_apex(&self, spec: ServicesSpec<'_>) -> Result<(), WorkloadError> {
+        let resource = ApiResource::erase::<Service>(&());
+        let (name, namespace) = (spec.name(Role::Apex), spec.route.namespace.as_str());
+        let whole = || "failed revert router".to_owned();
+        let found = self.objects.get(&resource, namespace, name).await;
+        let found = found.explain(|| format!("service {name}.{namespace} get query error")).within(whole)?;
+        if let Some(object) = found.and_then(|present| revert::reverted(&present, spec)) {
+            let replaced = self.objects.replace(&resource, &object).await;
+            replaced.explain(|| format!("service {name} update error")).within(whole)?;
+        }
+        Ok(())
     }
 
     async fn ensure(&self, spec: ServicesSpec<'_>, role: Role) -> Result<(), WorkloadError> {

@@ -27,6 +27,17 @@ pub(crate) struct Subject {
     pub(crate) alerts: Arc<Vec<AlertRule>>,
     pub(crate) metrics: Vec<MetricSpec>,
     pub(crate) deleting: bool,
+    /// Its deletion waits for us.
+    pub(crate) finalizer: bool,
+}
+
+/// The finalizer of canaries that change everything back, Flagger's.
+pub(crate) const FINALIZER: &str = "finalizer.flagger.app";
+
+/// Whether the deletion of an object waits for us.
+pub(crate) fn has_finalizer(object: &Value) -> bool {
+    let finalizers = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    finalizers.into_iter().flatten().any(|name| name == FINALIZER)
 }
 
 /// The kind of Canaries.
@@ -86,6 +97,7 @@ impl Subject {
             alerts: Arc::new(valid.alert_rules()),
             metrics: valid.metric_specs(),
             deleting: canary.metadata.deletion_timestamp.is_some(),
+            finalizer: has_finalizer(object),
             about,
             valid,
             status,

@@ -36,7 +36,10 @@ pub fn effect_failed(plan: &Plan, status: &Status, effect: &Effect, error: &str)
         | Effect::EnsureRoutes
         | Effect::Route(_)
         | Effect::PromoteTemplate(_)
-        | Effect::ScaleTarget(_) => error.to_owned(),
+        | Effect::ScaleTarget(_)
+        | Effect::KeepFinalizer(_)
+        | Effect::RevertApex
+        | Effect::RevertRoutes => error.to_owned(),
     };
     vec![Notice { phase: status.phase, what: Happening::Error(text) }]
 }

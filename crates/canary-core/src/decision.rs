@@ -59,6 +59,12 @@ pub enum Effect {
     PromoteTemplate(String),
     /// The target is down, or up.
     ScaleTarget(Scale),
+    /// The canary's deletion waits for us, or no longer does.
+    KeepFinalizer(bool),
+    /// The Service that clients use selects the target again, unless it goes with the canary.
+    RevertApex,
+    /// The routing objects are as they were found.
+    RevertRoutes,
 }
 
 /// What the target's autoscaler is to do.

@@ -17,6 +17,7 @@ mod rhythm;
 mod rollback;
 mod status;
 mod strategy;
+mod termination;
 mod weights;
 mod wording;
 

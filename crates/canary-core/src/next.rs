@@ -14,7 +14,8 @@ use crate::plugin::{HookAnswer, Scale};
 use crate::rhythm::{Due, due};
 use crate::rollback::Cause;
 use crate::{
-    Answer, Observed, Phase, Plan, Question, Status, Weight, Weights, analysis, promotion, rollback, strategy,
+    Answer, Observed, Phase, Plan, Question, Status, Weight, Weights, analysis, promotion, rollback,
+    strategy, termination,
 };
 
 /// Says what to find out, or what to do.
@@ -46,7 +47,10 @@ pub fn next(plan: &Plan, status: &Status, seen: &Observed, answers: &[Answer], n
 
 fn decide(mut call: Call<'_>) -> Outcome {
     if call.seen.deleting {
-        return Ok(call.finish()); // what deletion means is the caller's to know
+        return Ok(termination::terminate(call));
+    }
+    if call.plan.revert_on_deletion != call.seen.finalizer {
+        call.perform(Effect::KeepFinalizer(call.plan.revert_on_deletion));
     }
     if call.plan.suspend {
         call.tell(Happening::Suspended);

@@ -87,6 +87,10 @@ pub enum Happening {
     },
     /// A check found a bad value or none.
     CheckFailed(CheckFailure),
+    /// The canary is being deleted, and what was changed for it is changed back.
+    Terminating,
+    /// It was changed back, and the canary may go.
+    Terminated,
     /// Anything else that went wrong, in its own words.
     Error(String),
 }

@@ -22,6 +22,10 @@ pub struct Observed {
     pub changed_at: Option<Timestamp>,
     /// The canary is being deleted.
     pub deleting: bool,
+    /// Its deletion waits for us.
+    pub finalizer: bool,
+    /// The user's workload is not just unreadable: it is gone.
+    pub target_is_gone: bool,
 }
 
 impl Observed {
@@ -34,6 +38,8 @@ impl Observed {
             last_tick: None,
             changed_at: None,
             deleting: false,
+            finalizer: false,
+            target_is_gone: false,
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct Plan {
     pub suspend: bool,
     /// The canary has an autoscaler.
     pub has_autoscaler: bool,
+    /// What was changed for the canary is changed back when it is deleted.
+    pub revert_on_deletion: bool,
     /// Numbers that alerts show as the user wrote them.
     pub shown: Shown,
 }
@@ -82,6 +84,7 @@ impl Plan {
             skip_analysis: false,
             suspend: false,
             has_autoscaler: false,
+            revert_on_deletion: false,
             shown: Shown::default(),
         }
     }

@@ -55,6 +55,8 @@ pub(crate) fn event(plan: &Plan, what: &Happening) -> Option<(EventKind, String)
         Happening::HookPassed { kind, hook } => return hook_passed(*kind, hook),
         Happening::HookFailed { kind, hook, text, .. } => return hook_failed(&canary, *kind, hook, text),
         Happening::CheckFailed(failure) => (Warning, check_failed(plan, &canary, &target, failure)),
+        Happening::Terminating => (Normal, format!("Terminating canary {canary}")),
+        Happening::Terminated => (Normal, format!("Terminated canary {canary}")),
         Happening::Error(text) => (Warning, text.clone()),
     })
 }
@@ -247,6 +249,8 @@ pub(crate) fn alert(plan: &Plan, what: &Happening) -> Option<(String, Severity, 
         | Happening::RolledBack
         | Happening::HookPassed { .. }
         | Happening::CheckFailed(_)
+        | Happening::Terminating
+        | Happening::Terminated
         | Happening::Error(_) => return None,
     })
 }

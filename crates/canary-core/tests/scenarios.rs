@@ -74,11 +74,13 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
             world.configs.get_or_insert_default().insert((*name).into(), (*sum).into());
             world.changed_at = Some(world.now);
         }
+        ["target", "gone"] => world.target_is_gone = true,
         ["target", state, n] => world.target = instance(state, n),
         ["primary", state, n] => world.primary = Some(instance(state, n)),
         ["mesh", n] => world.routes = Some(Weights::canary(Weight::new(n.parse().unwrap()).unwrap())),
         ["break", effect] => world.broken = Some((*effect).into()),
         ["mend"] => world.broken = None,
+        ["delete"] => world.deleting = true,
         ["restart"] => (world.last_tick, world.changed_at) = (None, None),
         ["status", "applied", text] => world.status.last_applied = (*text).into(),
         ["status", "promoted", text] => world.status.last_promoted = (*text).into(),
@@ -133,6 +135,7 @@ fn set(plan: &mut Plan, setting: &[&str]) {
         ["mirror"] => plan.mirror = true,
         ["promote-by", n] => plan.step_weight_promotion = n.parse().unwrap(),
         ["threshold", n] => plan.threshold = n.parse().unwrap(),
+        ["revert"] => plan.revert_on_deletion = true,
         ["skip"] => plan.skip_analysis = true,
         ["suspend", on] => plan.suspend = *on == "on",
         ["autoscaler"] => plan.has_autoscaler = true,

@@ -18,6 +18,7 @@ impl ValidCanary {
         plan.target.clone_from(&spec.target_ref.name);
         plan.provider.clone_from(&self.provider);
         plan.capabilities = self.capabilities;
+        plan.revert_on_deletion = spec.revert_on_deletion;
         plan.strategy = strategy(analysis);
         plan.mirror = analysis.mirror;
         plan.step_weight_promotion = Weight::clamped(analysis.step_weight_promotion).percent();

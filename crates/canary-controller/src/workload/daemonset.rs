@@ -53,7 +53,7 @@ fn scaled(target: &Value, scale: Scale) -> Value {
                 let mut selector = into_fields(pod.remove("nodeSelector").unwrap_or_default());
                 match scale {
                     Scale::Zero => drop(selector.insert(SCALE_TO_ZERO.into(), json!("true"))),
-                    Scale::Up => drop(selector.remove(SCALE_TO_ZERO)),
+                    Scale::Up | Scale::LikePrimary => drop(selector.remove(SCALE_TO_ZERO)),
                 }
                 set_map(pod, "nodeSelector", selector);
             });
@@ -119,7 +119,9 @@ impl Workload for DaemonSets {
         let replaced = self.copier.objects.replace(&self.copier.kind.resource(), &object).await;
         replaced.explain(|| match scale {
             Scale::Zero => format!("updating daemonset {}.{} failed", spec.target, spec.namespace),
-            Scale::Up => format!("scaling up daemonset {}.{} failed", spec.target, spec.namespace),
+            Scale::Up | Scale::LikePrimary => {
+                format!("scaling up daemonset {}.{} failed", spec.target, spec.namespace)
+            }
         })?;
         Ok(())
     }

@@ -92,6 +92,11 @@ impl Workload for Deployments {
         let wanted = match scale {
             Scale::Zero => 0,
             Scale::Up => self.replicas_for(spec, &target).await?,
+            Scale::LikePrimary => {
+                let primary = self.copier.primary(spec).await?.as_ref().and_then(running_replicas);
+                let own = running_replicas(&target);
+                primary.max(own).unwrap_or(1)
+            }
         };
         // What is absent counts as one pod for the API server.
         if number_at(&target, "/spec/replicas").unwrap_or(1) == wanted {
@@ -105,7 +110,9 @@ impl Workload for Deployments {
         let merged = objects.merge(&kind.resource(), &spec.namespace, &spec.target, &patch).await;
         merged.explain(|| match scale {
             Scale::Zero => format!("deployment {}.{} patch query error", spec.target, spec.namespace),
-            Scale::Up => format!("scaling up {}.{} to {wanted} failed", spec.target, spec.namespace),
+            Scale::Up | Scale::LikePrimary => {
+                format!("scaling up {}.{} to {wanted} failed", spec.target, spec.namespace)
+            }
         })?;
         Ok(())
     }

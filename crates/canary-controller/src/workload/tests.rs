@@ -13,7 +13,6 @@ use super::{DaemonSets, Deployments, WorkloadSettings};
 use crate::Settings;
 
 mod daemonset;
-mod live;
 mod observing;
 mod primary;
 mod scaling;

@@ -116,6 +116,8 @@ pub enum Scale {
     Zero,
     /// As many as it needs: its own number, its autoscaler's minimum, or the primary's.
     Up,
+    /// As many as the primary has, which it is to stand in for.
+    LikePrimary,
 }
 
 /// Target and primary at one moment.

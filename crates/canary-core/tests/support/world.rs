@@ -35,6 +35,9 @@ pub(crate) struct World {
     /// Effects whose name contains this fail.
     pub(crate) broken: Option<String>,
     pub(crate) asked: Vec<Question>,
+    pub(crate) deleting: bool,
+    pub(crate) finalizer: bool,
+    pub(crate) target_is_gone: bool,
 }
 
 impl World {
@@ -55,6 +58,9 @@ impl World {
             closed: BTreeMap::new(),
             broken: None,
             asked: Vec::new(),
+            deleting: false,
+            finalizer: false,
+            target_is_gone: false,
         }
     }
 
@@ -68,6 +74,12 @@ impl World {
         seen.routes = Ok(self.routes);
         seen.last_tick = self.last_tick;
         seen.changed_at = self.changed_at;
+        seen.deleting = self.deleting;
+        seen.finalizer = self.finalizer;
+        if self.target_is_gone {
+            seen.target = Err("the target does not exist".into());
+            seen.target_is_gone = true;
+        }
         seen
     }
 
@@ -131,7 +143,10 @@ impl World {
                 self.primary_revision.clone_from(revision);
             }
             Effect::ScaleTarget(Scale::Zero) => self.target = Instance::ready(0),
-            Effect::ScaleTarget(Scale::Up) if self.target.available == 0 => self.target = Instance::ready(2),
+            Effect::KeepFinalizer(keep) => self.finalizer = *keep,
+            Effect::ScaleTarget(Scale::Up | Scale::LikePrimary) if self.target.available == 0 => {
+                self.target = Instance::ready(2);
+            }
             _ => {}
         }
         true
@@ -139,6 +154,9 @@ impl World {
 
     /// Commits; what follows is returned with the answers of late calls told.
     pub(crate) fn commit(&mut self, decision: &Decision) {
+        if decision.commit == Commit::ReleaseFinalizer {
+            self.finalizer = false;
+        }
         if let Commit::Status(status) = &decision.commit {
             self.status = (**status).clone();
         }
