@@ -25,6 +25,8 @@ pub(crate) struct Memory {
     pub(crate) known: bool,
     /// Calls in a row that failed between ticks.
     pub(crate) failures: u32,
+    /// Its deletion no longer waits for us; the cache may not know that yet.
+    pub(crate) released: bool,
     /// Name of its target, for metrics.
     pub(crate) target: String,
 }
@@ -42,6 +44,7 @@ impl Memory {
             invalid: None,
             known: false,
             failures: 0,
+            released: false,
             target: String::new(),
         }
     }

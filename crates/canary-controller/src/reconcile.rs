@@ -188,6 +188,9 @@ struct Call<'a> {
 
 impl Call<'_> {
     async fn run(&self, memory: &mut Memory) -> Option<Timestamp> {
+        if memory.released {
+            return None;
+        }
         let Context { routers, workload_settings, telemetry, .. } = self.context;
         let mut performer =
             match Performer::new(self.subject, self.reader, routers, workload_settings, telemetry) {
@@ -257,10 +260,11 @@ impl Call<'_> {
             status = (**new).clone();
             self.measure(&status, transition);
         }
-        if decision.commit == Commit::ReleaseFinalizer
-            && let Err(error) = keep_finalizer(self.context, self.object, false).await
-        {
-            return Some(self.commit_failed(memory, &decision, &error));
+        if decision.commit == Commit::ReleaseFinalizer {
+            if let Err(error) = keep_finalizer(self.context, self.object, false).await {
+                return Some(self.commit_failed(memory, &decision, &error));
+            }
+            memory.released = true;
         }
         let then = self.without_repetitions(memory, decision.then);
         self.announce(memory, status, then, transition, false);

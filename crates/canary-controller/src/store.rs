@@ -6,6 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+/// Deletions are remembered only for as long as an answer may be under way.
+const REMEMBERED_DELETIONS: usize = 1000;
+
 /// Namespace and name.
 pub(crate) type Key = (String, String);
 
@@ -26,6 +29,8 @@ pub(crate) struct Store {
     objects: HashMap<Key, Stored>,
     /// Objects that a GET confirmed to be absent.
     absent: HashSet<Key>,
+    /// Deletions that were seen, by the version they happened at: an answer to our own write may come after them.
+    gone: HashMap<Key, u64>,
     /// Names seen by the list that is under way.
     listing: Option<HashSet<Key>>,
 }
@@ -72,6 +77,9 @@ impl Store {
         }
         strip(&mut object);
         let version = version(&object);
+        if self.gone.get(&key).is_some_and(|gone| version <= *gone && version != 0) {
+            return News::None;
+        }
         let matter = matter(&object);
         let news = match self.objects.get(&key) {
             Some(known) if version <= known.version && version != 0 => return News::None,
@@ -80,6 +88,7 @@ impl Store {
         };
         let Ok(json) = serde_json::to_vec(&object) else { return News::None };
         self.absent.remove(&key);
+        self.gone.remove(&key);
         let fresh = own_write && self.listing.is_some();
         self.objects.insert(key, Stored { version, matter, json: json.into_boxed_slice(), fresh });
         news
@@ -87,6 +96,10 @@ impl Store {
 
     /// An object is gone, as of `version`.
     pub(crate) fn delete(&mut self, key: &Key, version: u64) -> News {
+        if self.gone.len() >= REMEMBERED_DELETIONS {
+            self.gone.clear();
+        }
+        self.gone.insert(key.clone(), version);
         match self.objects.get(key) {
             // Re-created since.
             Some(known) if known.version > version && version != 0 => News::None,
@@ -206,6 +219,16 @@ mod tests {
         store.apply(key(), object(9, 1, 0), true);
         assert_eq!(store.delete(&key(), 7), News::None);
         assert_eq!(store.delete(&key(), 10), News::Major);
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_deletion_does_not_bring_the_object_back() {
+        let mut store = Store::default();
+        store.apply(key(), object(5, 1, 0), false);
+        assert_eq!(store.delete(&key(), 7), News::Major);
+        assert_eq!(store.apply(key(), object(6, 2, 0), true), News::None);
+        assert!(store.get(&key()).is_none());
+        assert_eq!(store.apply(key(), object(8, 1, 0), false), News::Major, "another object of that name");
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use canary_controller::Settings;
 use canary_sandbox::Sandbox;
 use farm::{
-    CANARIES, DEPLOYMENTS, NAMESPACE, Open, Traffic, apply_image, canary_weight, live, messages, pass, phase, sandbox,
-    until,
+    CANARIES, DEPLOYMENTS, NAMESPACE, Open, Traffic, apply_image, canary_weight, live, messages, pass, phase,
+    sandbox, until,
 };
 use serde_json::{Value, json};
 
@@ -19,7 +19,9 @@ const ROUTES: &str = "virtualservices.networking.istio.io";
 /// The tutorial with `revertOnDeletion`, taking over a Service and a VirtualService of the user's.
 fn reverting() -> Sandbox {
     let sandbox = sandbox();
-    sandbox.patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"revertOnDeletion": true}})).unwrap();
+    sandbox
+        .patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"revertOnDeletion": true}}))
+        .unwrap();
     for object in [
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "podinfo", "namespace": NAMESPACE},
                "spec": {"selector": {"app": "podinfo"}, "ports": [{"name": "web", "port": 80, "targetPort": "http"}]}}),
@@ -53,19 +55,25 @@ fn everything_is_given_back_capacity_first() {
         let mut traffic = Traffic::default();
         sandbox.after_each_request(move |request, view| {
             // The user's route names the apex, which the model of traffic takes for the primary.
-            let given_back = view.get(ROUTES, NAMESPACE, "podinfo").is_some_and(|r| r["spec"]["hosts"] == json!(["app.example.com"]));
+            let given_back = view
+                .get(ROUTES, NAMESPACE, "podinfo")
+                .is_some_and(|r| r["spec"]["hosts"] == json!(["app.example.com"]));
             if given_back { Ok(()) } else { traffic.inspect(request, view) }
         });
         sandbox.delete_object(CANARIES, NAMESPACE, "podinfo").unwrap();
         until(&sandbox, "gone", || is_gone(&sandbox)).await;
-        until(&sandbox, "collected", || sandbox.get(DEPLOYMENTS, NAMESPACE, "podinfo-primary").is_none()).await;
+        until(&sandbox, "collected", || sandbox.get(DEPLOYMENTS, NAMESPACE, "podinfo-primary").is_none())
+            .await;
         pass(30).await;
     });
     assert_eq!(sandbox.violations(), Vec::<String>::new());
     assert_eq!(replicas(&sandbox), Some(2));
     let apex = sandbox.get("services", NAMESPACE, "podinfo").unwrap();
     assert_eq!(apex["spec"]["selector"], json!({"app": "podinfo"}));
-    assert_eq!(apex.pointer("/metadata/annotations").and_then(Value::as_object).map_or(0, serde_json::Map::len), 0);
+    assert_eq!(
+        apex.pointer("/metadata/annotations").and_then(Value::as_object).map_or(0, serde_json::Map::len),
+        0
+    );
     let route = sandbox.get(ROUTES, NAMESPACE, "podinfo").unwrap();
     assert_eq!(route["spec"]["hosts"], json!(["app.example.com"]));
     assert_eq!(route["spec"]["http"], json!([{"route": [{"destination": {"host": "podinfo"}}]}]));
@@ -95,7 +103,9 @@ fn a_missing_target_or_mesh_object_makes_no_canary_undeletable() {
         let sandbox = reverting();
         live(&sandbox, Settings::default(), Arc::new(Open), async {
             until(&sandbox, "initialized", || phase(&sandbox) == "Initialized").await;
-            sandbox.patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"suspend": true}})).unwrap();
+            sandbox
+                .patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"suspend": true}}))
+                .unwrap();
             pass(10).await;
             sandbox.delete_object(missing, NAMESPACE, "podinfo").unwrap();
             sandbox.delete_object(CANARIES, NAMESPACE, "podinfo").unwrap();
@@ -109,7 +119,9 @@ fn a_canary_that_cannot_be_read_can_be_deleted() {
     let sandbox = reverting();
     live(&sandbox, Settings::default(), Arc::new(Open), async {
         until(&sandbox, "initialized", || phase(&sandbox) == "Initialized").await;
-        sandbox.patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"analysis": {"stepWeight": 0.5}}})).unwrap();
+        sandbox
+            .patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"analysis": {"stepWeight": 0.5}}}))
+            .unwrap();
         pass(10).await;
         sandbox.delete_object(CANARIES, NAMESPACE, "podinfo").unwrap();
         until(&sandbox, "gone", || is_gone(&sandbox)).await;
@@ -126,7 +138,9 @@ fn the_finalizer_goes_when_the_field_goes() {
     live(&sandbox, Settings::default(), Arc::new(Open), async {
         until(&sandbox, "initialized", || phase(&sandbox) == "Initialized").await;
         assert_eq!(finalizers(), 1);
-        sandbox.patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"revertOnDeletion": false}})).unwrap();
+        sandbox
+            .patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"revertOnDeletion": false}}))
+            .unwrap();
         until(&sandbox, "without", || finalizers() == 0).await;
         sandbox.delete_object(CANARIES, NAMESPACE, "podinfo").unwrap();
         pass(30).await;

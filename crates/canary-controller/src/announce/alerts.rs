@@ -1,5 +1,6 @@
 //! Alerts: to the providers that a canary names, or to the one of the whole controller.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use canary_api::{AlertProvider, AlertProviderSpec};
@@ -74,7 +75,12 @@ impl Alerts {
             }
             return;
         }
+        // Two rules may name one provider; it is told once.
+        let mut told = BTreeSet::new();
         for rule in routes.rules.iter().filter(|rule| alert.severity >= rule.severity) {
+            if !told.insert(&rule.provider) {
+                continue;
+            }
             let sent = match self.notifier(rule, routes).await {
                 Ok(notifier) => notifier.send(&alert).await.map_err(|e| e.to_string()),
                 Err(text) => Err(text),
