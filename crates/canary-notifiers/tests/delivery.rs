@@ -1,5 +1,7 @@
 //! What counts as delivered, and what errors say.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use std::net::TcpListener;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! What our notifiers post, compared with recordings of Flagger's.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use canary_core::{Alert, Severity};
 use canary_notifiers::{NotifierSpec, Notifiers};
 use serde_json::{Value, json};
@@ -58,9 +60,10 @@ async fn posted(mut spec: NotifierSpec, alerts: &[Alert]) -> Value {
             body["(Authorization)"] = value.to_str().unwrap().into();
         }
         let path = &mut recorded[request.url.path()];
-        match path {
-            Value::Array(bodies) => bodies.push(body),
-            _ => *path = json!([body]),
+        if let Value::Array(bodies) = path {
+            bodies.push(body);
+        } else {
+            *path = json!([body]);
         }
     }
     recorded

@@ -23,7 +23,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// - Further attempts follow a connection that failed or timed out, and status 429 and 500 and above except 501. They come after
 ///   1, 2, 4, … up to 30 s, or after what `Retry-After` of a 429 or 503 asks for, up to 60 s (Flagger has no bound there).
 /// - A hook that refuses fails with its body as text, which may be empty. One that still cannot answer fails with
-///   `POST <url> giving up after <n> attempt(s)`; the body of its last answer goes to the log only. User name and
+///   `POST <url> giving up after <n> attempt(s)`; the body of its last answer goes to the debug log only. User name and
 ///   password in the URL are never shown.
 /// - Proxies of the environment are used, but not with [`HookCall::disable_tls`].
 ///
