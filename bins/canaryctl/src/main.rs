@@ -1,3 +1,31 @@
-//! To come.
+//! The operator's command line: plays rollouts without a cluster, and prints the CRDs.
 
-fn main() {}
+mod command_line;
+mod manifests;
+mod play;
+mod recording;
+mod report;
+mod timeline;
+mod verdict;
+mod world;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Nothing here opens a connection, but the libraries build clients.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match command_line::run() {
+        Ok(code) => code,
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}

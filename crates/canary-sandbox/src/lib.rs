@@ -19,6 +19,7 @@ mod pods;
 mod rendering;
 mod requests;
 mod sandbox;
+mod scenario;
 mod schema;
 mod selector;
 mod server;
@@ -35,5 +36,9 @@ pub use kube;
 pub use pods::{PodCount, PodFacts, PodFate};
 pub use requests::{RequestCounts, RequestInfo, Verdict};
 pub use sandbox::Sandbox;
+pub use scenario::{
+    HookLine, MetricLine, Pods, Scenario, ScriptedHooks, ScriptedMetrics, Stage, UnknownScenario, shipped,
+    shipped_names,
+};
 pub use service::{AnswerBody, ApiServer};
 pub use view::{View, WriteError};

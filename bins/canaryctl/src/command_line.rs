@@ -1,0 +1,155 @@
+//! The commands, their flags and exit codes.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use canary_api::GoDuration;
+use canary_sandbox::{Scenario, shipped, shipped_names};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::play::{Request, play};
+use crate::verdict::Ending;
+use crate::{manifests, report, world};
+
+/// Tools for canary rollouts.
+#[derive(Parser)]
+#[command(name = "canaryctl", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play a rollout of the objects in files, without a cluster and in no time.
+    #[command(after_help = "Examples:\n  canaryctl simulate examples/podinfo\n  \
+        canaryctl simulate canary.yaml --scenario errors --expect failed\n  \
+        canaryctl simulate deploy/ --image podinfod=podinfo:6.1.0 --output json")]
+    Simulate(Simulate),
+    /// Print the definitions of Canary, MetricTemplate and AlertProvider.
+    Crds {
+        /// Only the fields that Flagger has.
+        #[arg(long)]
+        flagger: bool,
+    },
+}
+
+#[derive(clap::Args)]
+struct Simulate {
+    /// YAML or JSON files, or folders of them.
+    #[arg(required_unless_present = "list_scenarios")]
+    paths: Vec<PathBuf>,
+    /// What happens meanwhile: a shipped scenario, or a file with one.
+    #[arg(long, default_value = "healthy", value_name = "NAME|FILE")]
+    scenario: String,
+    /// List the shipped scenarios and end.
+    #[arg(long)]
+    list_scenarios: bool,
+    /// The new revision: the image of a container, as a tag or whole. Made up when absent.
+    #[arg(long, value_name = "CONTAINER=TAG", value_parser = container_image)]
+    image: Vec<(String, String)>,
+    /// Namespace of objects that name none.
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    /// The mesh or ingress of canaries that name none.
+    #[arg(long, default_value = "istio")]
+    mesh_provider: String,
+    /// How to print what happened.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// How every rollout has to end for exit code 0.
+    #[arg(long, value_enum)]
+    expect: Option<Expect>,
+    /// A rollout that takes longer, in simulated time, counts as not ended.
+    #[arg(long, default_value = "2h", value_name = "DURATION", value_parser = duration)]
+    limit: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Expect {
+    Succeeded,
+    Failed,
+}
+
+fn container_image(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((container, tag)) if !container.is_empty() && !tag.is_empty() => {
+            Ok((container.into(), tag.into()))
+        }
+        _ => Err("expected CONTAINER=TAG, such as podinfod=6.1.0 or podinfod=podinfo:6.1.0".into()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a duration such as 90s or 2h");
+    text.parse::<GoDuration>().ok().map(GoDuration::to_std).ok_or_else(wrong)
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Crds { flagger } => crds(flagger),
+        Command::Simulate(simulate) if simulate.list_scenarios => {
+            for name in shipped_names() {
+                anstream::println!("{name:<18} {}", shipped(name)?.about);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Simulate(simulate) => simulate.run(),
+    }
+}
+
+fn crds(flagger: bool) -> anyhow::Result<ExitCode> {
+    if flagger {
+        for crd in canary_api::flagger_crds() {
+            anstream::print!("---\n{}", serde_saphyr::to_string(&crd)?);
+        }
+    } else {
+        anstream::print!("{}", canary_api::crds_yaml()?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Simulate {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let scenario = scenario(&self.scenario)?;
+        let objects = manifests::read(&self.paths)?;
+        let mut world = world::build(objects, &self.namespace, &self.mesh_provider)?;
+        world.remark_on(&scenario);
+        let request =
+            Request { scenario, images: self.image, mesh_provider: self.mesh_provider, limit: self.limit };
+        let played = play(&world, &request)?;
+        match self.output {
+            Output::Text => report::text(&world, &request, &played, &mut anstream::stdout())?,
+            Output::Json => report::json(&world, &request, &played, &mut anstream::stdout())?,
+        }
+        let as_expected = played.iter().all(|rollout| match (self.expect, &rollout.verdict.ending) {
+            (None, _) => true,
+            (Some(Expect::Succeeded), ending) => *ending == Ending::Promoted,
+            (Some(Expect::Failed), ending) => *ending == Ending::RolledBack,
+        });
+        Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// A shipped scenario, or one from a file.
+fn scenario(name: &str) -> anyhow::Result<Scenario> {
+    let unknown = match shipped(name) {
+        Ok(scenario) => return Ok(scenario),
+        Err(unknown) => unknown,
+    };
+    let path = PathBuf::from(name);
+    if !path.is_file() {
+        bail!("{unknown}; and there is no file of that name");
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{name} cannot be read"))?;
+    serde_saphyr::from_str(&text).with_context(|| format!("{name} is not a scenario"))
+}
