@@ -35,6 +35,14 @@ fn every_shipped_scenario_is_played_as_written_down() {
 }
 
 #[test]
+fn the_readme_shows_what_is_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("../../README.md")).unwrap();
+    let printed = std::fs::read_to_string(root.join("tests/timelines/healthy.txt")).unwrap();
+    assert!(readme.contains(&printed), "paste tests/timelines/healthy.txt into the README");
+}
+
+#[test]
 fn the_exit_code_says_whether_it_ended_as_expected() {
     let podinfo = examples();
     let podinfo = podinfo.to_str().unwrap();
