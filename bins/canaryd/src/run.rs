@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use canary_controller::{
     AdminServer, Clock, Controller, Election, Readiness, Settings, SystemClock, Telemetry,
 };
@@ -16,8 +16,9 @@ use crate::environment::Environment;
 use crate::flags::{Flags, ProcessFlags};
 use crate::{REVISION, VERSION, cluster, preflight};
 
-/// How long ticks under way may take after the signal to stop; a kubelet kills after 30 s.
-const GRACE: Duration = Duration::from_secs(15);
+/// How long everything may take after the signal to stop: more than the controller gives its own parts, and less than the
+/// 30 s after which a kubelet kills.
+const GRACE: Duration = Duration::from_secs(25);
 
 /// Runs the controller until a signal ends it.
 ///
@@ -42,11 +43,6 @@ pub(crate) async fn run(flags: Flags, environment: &Environment) -> anyhow::Resu
     );
 
     let clusters = cluster::connect(cluster).await?;
-    if clusters.mesh.is_some() {
-        bail!(
-            "-kubeconfig-service-mesh names another cluster than -kubeconfig; the mesh must be in the same cluster"
-        );
-    }
     let checks = preflight::check(&clusters.main, settings.namespace.as_deref());
     match shutdown.run_until_cancelled(checks).await {
         Some(checked) => checked?,
@@ -90,15 +86,18 @@ impl Works {
         let election = Election::new(self.clusters.main.clone(), namespace, identity, clock);
         // A standby that is not ready would hold up the rolling update that is to end the leader.
         self.readiness.ready();
-        election.lead(shutdown, |stop| self.control(stop)).await?.unwrap_or(Ok(()))
+        election.lead(shutdown, |stop| Box::pin(self.control(stop))).await?.unwrap_or(Ok(()))
     }
 
     async fn control(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { clusters, settings, telemetry, readiness } = self;
-        let controller = Controller::new(clusters.main, settings)
+        let mut controller = Controller::new(clusters.main, settings)
             .with_telemetry(telemetry)
             .with_readiness(readiness)
             .with_instance(hostname());
+        if let Some(mesh) = clusters.mesh {
+            controller = controller.with_mesh_client(mesh);
+        }
         Ok(controller.run(stop).await?)
     }
 }
