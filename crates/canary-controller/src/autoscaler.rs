@@ -94,14 +94,38 @@ impl Autoscalers {
         Self { objects }
     }
 
-    /// Creates the primary's autoscaler when it is missing; one that exists stays as it is.
+    /// Makes the primary's autoscaler do what the target's does; a missing one is created.
     pub(crate) async fn ensure(&self, spec: &WorkloadSpec) -> Result<(), WorkloadError> {
-        self.reconcile(spec, false).await
-    }
-
-    /// Makes the primary's autoscaler do what the target's does.
-    pub(crate) async fn update(&self, spec: &WorkloadSpec) -> Result<(), WorkloadError> {
-        self.reconcile(spec, true).await
+        let Some((scaler, kind)) = known(spec)? else { return Ok(()) };
+        let target = self.target(spec, scaler, kind).await?;
+        let (name, namespace) = (primary_name(&scaler.name), &spec.namespace);
+        let noun = kind.copy_noun();
+        let found = self.objects.get(&kind.resource(), namespace, &name).await;
+        match found.explain(|| format!("{noun} {name}.{namespace} get query failed"))? {
+            None => {
+                let object = match kind {
+                    Kind::Horizontal => horizontal::created(&target, spec, scaler),
+                    Kind::Keda => keda::created(&target, spec, scaler),
+                };
+                let created = self.objects.create(&kind.resource(), &object).await;
+                created.explain(|| format!("creating {noun} {name}.{namespace} failed"))?;
+                tracing::info!(kind = noun, %name, %namespace, "the primary's autoscaler was created");
+            }
+            Some(present) => {
+                let object = match kind {
+                    Kind::Horizontal => horizontal::updated(&present, &target, spec, scaler),
+                    Kind::Keda => keda::updated(&present, &target, spec, scaler),
+                };
+                let Some(object) = object else { return Ok(()) };
+                let replaced = self.objects.replace(&kind.resource(), &object).await;
+                replaced.explain(|| match kind {
+                    Kind::Horizontal => format!("updating {noun} {name}.{namespace} failed"),
+                    Kind::Keda => format!("updating ScaledObject {name}.{namespace} failed"),
+                })?;
+                tracing::info!(kind = noun, %name, %namespace, "the primary's autoscaler was updated");
+            }
+        }
+        Ok(())
     }
 
     /// Lets the target's autoscaler rest, or work. A `HorizontalPodAutoscaler` rests by itself while its target has no
@@ -127,40 +151,6 @@ impl Autoscalers {
         let patch = json!({"metadata": {"annotations": {PAUSED_REPLICAS: wanted}}});
         let merged = self.objects.merge(&kind.resource(), &spec.namespace, &scaler.name, &patch).await;
         merged.explain(|| format!("updating ScaledObject {}.{} failed", scaler.name, spec.namespace))?;
-        Ok(())
-    }
-
-    async fn reconcile(&self, spec: &WorkloadSpec, update: bool) -> Result<(), WorkloadError> {
-        let Some((scaler, kind)) = known(spec)? else { return Ok(()) };
-        let target = self.target(spec, scaler, kind).await?;
-        let (name, namespace) = (primary_name(&scaler.name), &spec.namespace);
-        let noun = kind.copy_noun();
-        let found = self.objects.get(&kind.resource(), namespace, &name).await;
-        match found.explain(|| format!("{noun} {name}.{namespace} get query failed"))? {
-            None => {
-                let object = match kind {
-                    Kind::Horizontal => horizontal::created(&target, spec, scaler),
-                    Kind::Keda => keda::created(&target, spec, scaler),
-                };
-                let created = self.objects.create(&kind.resource(), &object).await;
-                created.explain(|| format!("creating {noun} {name}.{namespace} failed"))?;
-                tracing::info!(kind = noun, %name, %namespace, "the primary's autoscaler was created");
-            }
-            Some(present) if update => {
-                let object = match kind {
-                    Kind::Horizontal => horizontal::updated(&present, &target, spec, scaler),
-                    Kind::Keda => keda::updated(&present, &target, spec, scaler),
-                };
-                let Some(object) = object else { return Ok(()) };
-                let replaced = self.objects.replace(&kind.resource(), &object).await;
-                replaced.explain(|| match kind {
-                    Kind::Horizontal => format!("updating {noun} {name}.{namespace} failed"),
-                    Kind::Keda => format!("updating ScaledObject {name}.{namespace} failed"),
-                })?;
-                tracing::info!(kind = noun, %name, %namespace, "the primary's autoscaler was updated");
-            }
-            Some(_) => {}
-        }
         Ok(())
     }
 

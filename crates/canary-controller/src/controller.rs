@@ -51,6 +51,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// ```
 pub struct Controller {
     client: Client,
+    mesh: Option<Client>,
     settings: Settings,
     routers: Routers,
     providers: MetricProviders,
@@ -78,6 +79,7 @@ impl Controller {
         let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), "", &settings.mesh_provider);
         Self {
             client,
+            mesh: None,
             settings,
             routers: Routers::default(),
             providers: MetricProviders::default(),
@@ -89,6 +91,14 @@ impl Controller {
             readiness: Readiness::waiting("the canaries have not been listed yet"),
             instance: String::new(),
         }
+    }
+
+    /// With another cluster that holds the mesh's objects. They get no owners there, since owners cannot be elsewhere.
+    #[must_use]
+    pub fn with_mesh_client(mut self, mesh: Client) -> Self {
+        self.settings.mesh_in_other_cluster = true;
+        self.mesh = Some(mesh);
+        self
     }
 
     /// With other routers.
@@ -153,7 +163,12 @@ impl Controller {
         let watches = CancellationToken::new();
         let _stop_watches = watches.clone().drop_guard();
         let (sender, touched) = mpsc::unbounded_channel();
-        let cache = Cache::new(self.client.clone(), self.settings.namespace.clone(), sender, watches);
+        let namespace = self.settings.namespace.clone();
+        let mesh = self
+            .mesh
+            .clone()
+            .map(|client| Cache::new(client, namespace.clone(), sender.clone(), watches.clone()));
+        let cache = Cache::new(self.client.clone(), namespace, sender, watches);
         let kind = canary_kind();
         tokio::select! {
             listed = cache.follow_canaries(&kind) => listed.map_err(|e: ObjectError| ControllerError::Canaries(e.to_string()))?,
@@ -161,7 +176,7 @@ impl Controller {
         }
         self.readiness.ready();
         let tracker = TaskTracker::new();
-        let context = Arc::new(self.context(cache, &tracker));
+        let context = Arc::new(self.context(cache, mesh, &tracker));
         let mut work = Work {
             calls: JoinSet::new(),
             memories: HashMap::new(),
@@ -175,7 +190,7 @@ impl Controller {
         Ok(())
     }
 
-    fn context(self, cache: Cache, tracker: &TaskTracker) -> Context {
+    fn context(self, cache: Cache, mesh: Option<Cache>, tracker: &TaskTracker) -> Context {
         let live = LiveObjects::new(self.client);
         let settings = self.settings;
         let global = self.global.or_else(|| announce::global_notifier(&self.notifiers, &settings));
@@ -207,6 +222,7 @@ impl Controller {
         };
         Context {
             cache,
+            mesh,
             workload_settings: Arc::new(workload_settings),
             settings,
             routers: self.routers,
@@ -290,6 +306,9 @@ impl Work {
 
     fn forget(&mut self, key: &Key, target: &str) {
         self.context.cache.forget(key, &canary_kind());
+        if let Some(mesh) = &self.context.mesh {
+            mesh.forget(key, &canary_kind());
+        }
         self.context.telemetry.forget(&key.0, target);
         self.count();
     }

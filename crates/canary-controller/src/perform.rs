@@ -74,6 +74,7 @@ impl<'a> Performer<'a> {
     pub(crate) fn new(
         subject: &'a Subject,
         reader: &Reader,
+        mesh: Option<&Reader>,
         routers: &Routers,
         settings: &Arc<WorkloadSettings>,
         telemetry: &'a Telemetry,
@@ -86,7 +87,10 @@ impl<'a> Performer<'a> {
         } else {
             return Err(EffectError::Target(subject.plan.target_kind.clone()));
         };
-        let router = routers.router(&subject.route.provider, objects.clone())?;
+        let router = match mesh.filter(|_| !lives_beside_the_workload(&subject.route.provider)) {
+            Some(mesh) => routers.router(&subject.route.provider, Arc::new(mesh.clone()))?,
+            None => routers.router(&subject.route.provider, objects.clone())?,
+        };
         let services = Services::new(objects.clone());
         let affinity = subject.route.affinity.clone();
         let autoscalers = Autoscalers::new(objects);
@@ -152,8 +156,8 @@ impl<'a> Performer<'a> {
             Effect::RevertApex => Ok(self.with_services(Which::RevertedApex).await?),
             Effect::RevertRoutes => Ok(self.router.finalize(&self.route().await).await?),
             Effect::EnsurePrimary => Ok(self.workload.ensure_primary(spec).await?),
-            Effect::EnsureAutoscaler => Ok(self.autoscalers.ensure(spec).await?),
-            Effect::UpdateAutoscaler => Ok(self.autoscalers.update(spec).await?),
+            // Kept in step with the user's edits at any time; Flagger waits for the next promotion.
+            Effect::EnsureAutoscaler | Effect::UpdateAutoscaler => Ok(self.autoscalers.ensure(spec).await?),
             Effect::TargetAutoscaler(state) => Ok(self.autoscalers.set_target(spec, *state).await?),
             Effect::EnsureRoutes => Ok(self.router.reconcile(&self.route().await).await?),
             Effect::Route(weights) => {
@@ -192,6 +196,11 @@ impl<'a> Performer<'a> {
         }
         route
     }
+}
+
+/// Routers whose objects are always in the cluster of the workload, wherever the mesh is.
+fn lives_beside_the_workload(provider: &str) -> bool {
+    matches!(provider, "nginx" | "skipper" | "knative" | "kubernetes")
 }
 
 #[derive(Clone, Copy)]

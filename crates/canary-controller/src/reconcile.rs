@@ -36,6 +36,8 @@ const VALID: &str = "Valid";
 /// What all calls share.
 pub(crate) struct Context {
     pub(crate) cache: Cache,
+    /// Of the cluster that the mesh's objects live in, when that is another one.
+    pub(crate) mesh: Option<Cache>,
     pub(crate) settings: Settings,
     pub(crate) workload_settings: Arc<WorkloadSettings>,
     pub(crate) routers: Routers,
@@ -63,6 +65,9 @@ pub(crate) async fn reconcile(
     }
     memory.target.clone_from(&subject.workload.target);
     context.cache.expect(subject.names());
+    if let Some(mesh) = &context.mesh {
+        mesh.expect(subject.names());
+    }
     let reader = context.cache.reader(key);
     let call = Call { context, subject: &subject, object, reader: &reader, now };
     if !std::mem::replace(&mut memory.known, true) {
@@ -192,11 +197,19 @@ impl Call<'_> {
             return None;
         }
         let Context { routers, workload_settings, telemetry, .. } = self.context;
-        let mut performer =
-            match Performer::new(self.subject, self.reader, routers, workload_settings, telemetry) {
-                Ok(performer) => performer,
-                Err(error) => return self.cannot_be_released(memory, &error),
-            };
+        let key = (self.subject.about.namespace.clone(), self.subject.about.name.clone());
+        let mesh = self.context.mesh.as_ref().map(|cache| cache.reader(&key));
+        let mut performer = match Performer::new(
+            self.subject,
+            self.reader,
+            mesh.as_ref(),
+            routers,
+            workload_settings,
+            telemetry,
+        ) {
+            Ok(performer) => performer,
+            Err(error) => return self.cannot_be_released(memory, &error),
+        };
         let (mut seen, error) = performer.observe(self.now).await;
         if let Some(error) = error {
             tracing::debug!(canary = %self.name(), category = error.category(), error = %error, "observing failed");

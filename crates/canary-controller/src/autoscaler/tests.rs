@@ -77,10 +77,9 @@ async fn the_primary_gets_a_copy_that_scales_the_primary() {
     let bounds = spec.autoscaler.as_mut().unwrap();
     (bounds.primary_min, bounds.primary_max) = (Some(3), Some(6));
     scalers.ensure(&spec).await.unwrap();
-    assert_eq!(objects.writes(), 1, "an existing copy waits for the next promotion");
-    scalers.update(&spec).await.unwrap();
-    scalers.update(&spec).await.unwrap();
-    assert_eq!(objects.writes(), 2);
+    assert_eq!(objects.writes(), 2, "a change is followed at once");
+    scalers.ensure(&spec).await.unwrap();
+    assert_eq!(objects.writes(), 2, "and nothing is written when nothing changed");
     let copy = read(&objects, Kind::Horizontal, "podinfo-primary");
     assert_eq!(copy["spec"], horizontal_spec("podinfo-primary", 3, 6));
 }
@@ -98,7 +97,7 @@ async fn labels_and_an_unwritten_minimum_are_no_reason_to_write() {
     target["spec"].as_object_mut().unwrap().remove("minReplicas");
     target["metadata"]["labels"]["new"] = "1".into();
     objects.insert(&Kind::Horizontal.resource(), target);
-    scalers.update(&spec).await.unwrap();
+    scalers.ensure(&spec).await.unwrap();
     assert_eq!(objects.writes(), 1);
 }
 
@@ -133,7 +132,7 @@ async fn without_an_autoscaler_nothing_is_done() {
     let mut spec = spec("", "");
     spec.autoscaler = None;
     scalers.ensure(&spec).await.unwrap();
-    scalers.update(&spec).await.unwrap();
+    scalers.ensure(&spec).await.unwrap();
     scalers.set_target(&spec, AutoscalerState::Paused).await.unwrap();
     assert_eq!(objects.writes(), 0);
 }
@@ -186,7 +185,7 @@ async fn a_scaled_object_is_copied_with_its_queries_turned_to_the_primary() {
             },
         })
     );
-    scalers.update(&spec("ScaledObject", "podinfo-so")).await.unwrap();
+    scalers.ensure(&spec("ScaledObject", "podinfo-so")).await.unwrap();
     assert_eq!(objects.writes(), 1);
 }
 
