@@ -17,7 +17,6 @@ pub(crate) use events::{About, Events};
 
 use crate::clock::Clock;
 use crate::lane::Lane;
-use crate::telemetry::Telemetry;
 
 /// What every canary's announcer uses.
 pub(crate) struct Outlets {
@@ -27,7 +26,6 @@ pub(crate) struct Outlets {
     pub(crate) event_webhook: Option<String>,
     pub(crate) alerts: Alerts,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) telemetry: Telemetry,
     pub(crate) tracker: TaskTracker,
 }
 
@@ -107,7 +105,6 @@ impl Announcer {
 
     async fn tell(&self, batch: &Batch, notice: &Notice, name: Option<&str>) {
         let plan = &batch.plan;
-        self.outlets.telemetry.notice(plan, notice);
         if let Some(alert) = notice.alert(plan) {
             let (alerts, routes) = (self.outlets.clone(), batch.routes.clone());
             self.alerts.push(async move { alerts.alerts.send(alert, &routes).await });

@@ -205,7 +205,6 @@ impl Controller {
                 secrets: live,
             },
             clock: self.clock.clone(),
-            telemetry: self.telemetry.clone(),
             tracker: tracker.clone(),
         };
         let asking = Asking {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use canary_core::{Happening, Notice, Phase, Plan, Weights};
+use canary_core::{Phase, Weights};
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
@@ -99,18 +99,6 @@ impl Telemetry {
     ) {
         let ended = Ended { strategy, skipped, success };
         self.canary(namespace, target, |series| *series.ended.entry(ended).or_default() += 1);
-    }
-
-    /// Counts what `notice` tells of the canary that `plan` describes: the end of a rollout. Other notices count nothing.
-    pub fn notice(&self, plan: &Plan, notice: &Notice) {
-        let (skipped, success) = if let Happening::Promoted { skipped } = notice.what {
-            (skipped, true)
-        } else if matches!(notice.what, Happening::RolledBack | Happening::PromotionFailed(_)) {
-            (false, false)
-        } else {
-            return;
-        };
-        self.rollout_ended(&plan.namespace, &plan.target, plan.strategy.as_str(), skipped, success);
     }
 
     /// A tick began, `lag` after it was due.

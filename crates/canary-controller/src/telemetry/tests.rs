@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use canary_core::{Steps, Strategy, Weight};
+use canary_core::Weight;
 
 use super::*;
 
@@ -105,29 +105,6 @@ fn names_that_users_chose_cannot_break_the_format() {
     let line =
         r#"flagger_canary_metric_analysis{metric="my \"quoted\"\nname",name="podinfo",namespace="test"} 1.5"#;
     assert_eq!(lines(&telemetry, "flagger_canary_metric_analysis"), [line]);
-}
-
-#[test]
-fn notices_count_ends_of_rollouts_and_nothing_else() {
-    let telemetry = telemetry();
-    let mut plan = Plan::new("podinfo", "test");
-    plan.strategy = Strategy::BlueGreen { iterations: 3 };
-    let tell = |plan: &Plan, what| telemetry.notice(plan, &Notice { phase: Phase::Progressing, what });
-    tell(&plan, Happening::Copying);
-    tell(&plan, Happening::AllToPrimary);
-    assert!(lines(&telemetry, "flagger_canary_").is_empty());
-
-    tell(&plan, Happening::Promoted { skipped: true });
-    plan.strategy = Strategy::Weighted(Steps::even(10, 50));
-    tell(&plan, Happening::RolledBack);
-    tell(&plan, Happening::PromotionFailed("stuck".into()));
-    assert_eq!(
-        lines(&telemetry, "flagger_canary_"),
-        [
-            r#"flagger_canary_successes_total{analysis_status="skipped",deployment_strategy="blue-green",name="podinfo",namespace="test"} 1"#,
-            r#"flagger_canary_failures_total{analysis_status="completed",deployment_strategy="canary",name="podinfo",namespace="test"} 2"#,
-        ]
-    );
 }
 
 #[test]

@@ -1,0 +1,175 @@
+//! A real etcd and kube-apiserver on loopback, from the programs in the folder that `KUBEBUILDER_ASSETS` names.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use kube::{Client, Config};
+
+/// How long the server may take to come up.
+const START: Duration = Duration::from_secs(60);
+/// The bearer of this is an administrator, of a server that only this machine can reach.
+const TOKEN: &str = "loopback-only";
+
+/// The folder with etcd and kube-apiserver; `None` where the variable is not set.
+///
+/// # Panics
+/// `CI_REQUIRE_API_SERVER` is set and the folder is not: a run that must not skip would.
+pub fn installed() -> Option<PathBuf> {
+    let folder = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let required = std::env::var_os("CI_REQUIRE_API_SERVER").is_some();
+    assert!(folder.is_some() || !required, "CI_REQUIRE_API_SERVER is set, KUBEBUILDER_ASSETS is not");
+    folder
+}
+
+/// A running control plane; dropping it ends its processes and removes its data.
+pub struct ApiServer {
+    etcd: Child,
+    server: Child,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl ApiServer {
+    /// Starts etcd and kube-apiserver on free ports of the loopback interface.
+    ///
+    /// # Errors
+    /// A program cannot be started, or the server is not ready in time.
+    pub async fn start(assets: &Path) -> anyhow::Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let ports = free_ports()?;
+        let folder = std::env::temp_dir().join(format!("api-server-{}-{}", std::process::id(), ports[2]));
+        std::fs::create_dir_all(&folder)?;
+        make_keys(&folder)?;
+        std::fs::write(folder.join("tokens.csv"), format!("{TOKEN},admin,admin,system:masters\n"))?;
+        let etcd = etcd(assets, &folder, ports)?;
+        let server = match kube_apiserver(assets, &folder, ports) {
+            Ok(server) => server,
+            Err(error) => {
+                end(etcd);
+                return Err(error);
+            }
+        };
+        let started = Self { etcd, server, folder, port: ports[2] };
+        started.wait_until_ready().await?;
+        Ok(started)
+    }
+
+    /// A client with all rights.
+    ///
+    /// # Errors
+    /// The configuration cannot be made into a client.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        let mut config = Config::new(format!("https://127.0.0.1:{}", self.port).parse()?);
+        config.accept_invalid_certs = true;
+        config.auth_info.token = Some(TOKEN.to_owned().into());
+        config.default_retry = false;
+        Ok(Client::try_from(config)?)
+    }
+
+    async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        let client = self.client()?;
+        let begin = Instant::now();
+        while begin.elapsed() < START {
+            let default = kube::Api::<k8s_openapi::api::core::v1::Namespace>::all(client.clone());
+            if default.get("default").await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("the API server is not ready after {START:?}; its log is in {}", self.folder.display())
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        for child in [&mut self.server, &mut self.etcd] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn end(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Three ports that are free now.
+fn free_ports() -> anyhow::Result<[u16; 3]> {
+    let listeners = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0"));
+    let mut ports = [0; 3];
+    for (port, listener) in ports.iter_mut().zip(listeners) {
+        *port = listener?.local_addr()?.port();
+    }
+    Ok(ports)
+}
+
+/// The key pair of service accounts, which the server insists on.
+fn make_keys(folder: &Path) -> anyhow::Result<()> {
+    let (key, public) = (folder.join("sa.key"), folder.join("sa.pub"));
+    for arguments in [
+        vec!["genrsa".into(), "-out".into(), key.clone().into_os_string(), "2048".into()],
+        vec![
+            "rsa".into(),
+            "-in".into(),
+            key.into_os_string(),
+            "-pubout".into(),
+            "-out".into(),
+            public.into_os_string(),
+        ],
+    ] {
+        let status =
+            Command::new("openssl").args(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if !status.context("openssl cannot be started")?.success() {
+            bail!("openssl {} failed", arguments[0].display());
+        }
+    }
+    Ok(())
+}
+
+fn etcd(assets: &Path, folder: &Path, [client, peer, _]: [u16; 3]) -> anyhow::Result<Child> {
+    let mut command = Command::new(assets.join("etcd"));
+    command
+        .arg("--data-dir")
+        .arg(folder.join("etcd"))
+        .args(["--unsafe-no-fsync", "--log-level", "error"])
+        .arg(format!("--listen-client-urls=http://127.0.0.1:{client}"))
+        .arg(format!("--advertise-client-urls=http://127.0.0.1:{client}"))
+        .arg(format!("--listen-peer-urls=http://127.0.0.1:{peer}"))
+        .arg(format!("--initial-advertise-peer-urls=http://127.0.0.1:{peer}"))
+        .arg(format!("--initial-cluster=default=http://127.0.0.1:{peer}"));
+    spawn(command, folder, "etcd")
+}
+
+fn kube_apiserver(assets: &Path, folder: &Path, [client, _, port]: [u16; 3]) -> anyhow::Result<Child> {
+    let mut command = Command::new(assets.join("kube-apiserver"));
+    command
+        .arg(format!("--etcd-servers=http://127.0.0.1:{client}"))
+        .arg("--cert-dir")
+        .arg(folder.join("certs"))
+        .args(["--bind-address=127.0.0.1", &format!("--secure-port={port}")])
+        .arg("--token-auth-file")
+        .arg(folder.join("tokens.csv"))
+        .arg("--service-account-key-file")
+        .arg(folder.join("sa.pub"))
+        .arg("--service-account-signing-key-file")
+        .arg(folder.join("sa.key"))
+        .args([
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--disable-admission-plugins=ServiceAccount",
+            "--profiling=false",
+        ]);
+    spawn(command, folder, "kube-apiserver")
+}
+
+fn spawn(mut command: Command, folder: &Path, name: &str) -> anyhow::Result<Child> {
+    let log = std::fs::File::create(folder.join(format!("{name}.log")))?;
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command.spawn().with_context(|| format!("{name} cannot be started"))
+}
