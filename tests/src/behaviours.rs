@@ -1,6 +1,9 @@
 //! How an API server behaves, as far as the controller relies on it. Each case runs on the sandbox and on a real server, in
 //! a namespace of its own, and has to hold on both.
 
+#![allow(clippy::unwrap_used, reason = "a behaviour that does not hold stops its case")]
+#![allow(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 mod definitions;
 mod lists;
 mod objects;

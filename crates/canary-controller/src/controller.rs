@@ -280,8 +280,10 @@ impl Work {
         };
         let uid = about(&object).uid;
         let known = self.memories.remove(&key).filter(|memory| memory.uid == uid);
+        if known.is_none() {
+            self.count();
+        }
         let memory = known.unwrap_or_else(|| Memory::new(uid, Announcer::new(self.context.outlets.clone())));
-        self.count();
         let context = self.context.clone();
         self.calls.spawn(async move {
             let mut memory = memory;

@@ -14,10 +14,11 @@ const LENGTH: usize = 10;
 /// primary's does not depend on the revision, because it does not rotate. Without traffic the canary's cookie is the previous
 /// one, to be expired.
 pub(crate) fn follow(affinity: &mut Affinity, decision: &mut Decision, uid: &str) {
-    let routed = decision.effects.iter().rev().find_map(|effect| match effect {
-        Effect::Route(weights) => Some(*weights),
-        _ => None,
-    });
+    let routed = decision
+        .effects
+        .iter()
+        .rev()
+        .find_map(|effect| if let Effect::Route(weights) = effect { Some(*weights) } else { None });
     let (Some(weights), Commit::Status(status)) = (routed, &mut decision.commit) else { return };
     if weights.canary > Weight::ZERO {
         let name = &affinity.cookie_name;

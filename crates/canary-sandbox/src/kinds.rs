@@ -1,4 +1,4 @@
-//! Which kinds are served: the built-in ones, and those that a CustomResourceDefinition adds.
+//! Which kinds are served: the built-in ones, and those that a `CustomResourceDefinition` adds.
 
 mod builtin;
 mod definition;
@@ -58,10 +58,6 @@ impl Kind {
     /// The version that direct readers see.
     pub(crate) fn storage_version(&self) -> &Version {
         self.versions.iter().find(|v| v.storage).unwrap_or(&self.versions[0])
-    }
-
-    pub(crate) fn api_version(&self, version: &str) -> String {
-        if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
     }
 }
 

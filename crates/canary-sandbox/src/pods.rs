@@ -127,8 +127,8 @@ impl Pod {
 
     /// Since when the pod has been ready, if it is.
     pub(crate) fn ready_since(&self, now: Timestamp) -> Option<Timestamp> {
-        let past = self.fate.changes.iter().filter(|(age, _)| self.moment(*age) <= now);
-        let (age, ready) = past.last()?;
+        let mut past = self.fate.changes.iter().filter(|(age, _)| self.moment(*age) <= now);
+        let (age, ready) = past.next_back()?;
         ready.then(|| self.moment(*age))
     }
 

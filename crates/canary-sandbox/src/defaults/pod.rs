@@ -137,7 +137,7 @@ fn volume(volume: &mut Value) {
             }
         }
     }
-    let sources = volume.as_object().map_or(0, |v| v.len());
+    let sources = volume.as_object().map_or(0, serde_json::Map::len);
     if sources == 1 {
         volume["emptyDir"] = json!({});
     }

@@ -1,4 +1,4 @@
-//! The kind that a CustomResourceDefinition describes.
+//! The kind that a `CustomResourceDefinition` describes.
 
 use std::sync::Arc;
 

@@ -26,6 +26,7 @@ fn schema() -> Schema {
     }))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the callers write it in place")]
 fn faults(spec: Value) -> Vec<String> {
     schema().validate(&json!({ "spec": spec })).into_iter().map(|c| c.field).collect()
 }

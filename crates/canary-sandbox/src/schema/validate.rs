@@ -38,7 +38,7 @@ impl Schema {
             Value::Array(list) => self.check_array(list, path, causes),
             Value::String(text) => self.check_text(text, path, causes),
             Value::Number(number) => {
-                self.check_number(value, number.as_f64().unwrap_or(f64::NAN), path, causes)
+                self.check_number(value, number.as_f64().unwrap_or(f64::NAN), path, causes);
             }
             Value::Null | Value::Bool(_) => {}
         }
@@ -117,7 +117,7 @@ impl Schema {
         }
         let well_formed = match self.format.as_deref() {
             Some("date-time") => text.parse::<jiff::Timestamp>().is_ok(),
-            Some("int32" | "int64") | None | Some(_) => true,
+            Some("int32" | "int64" | _) | None => true,
         };
         if !well_formed {
             causes.push(Cause::invalid(

@@ -132,8 +132,11 @@ impl Rollout {
     fn forget_old(&mut self, limit: u64) {
         let empty = |set: &ReplicaSet| set.pods.is_empty();
         let newest = self.sets.len().saturating_sub(1);
-        let mut surplus =
-            self.sets[..newest].iter().filter(|s| empty(s)).count().saturating_sub(limit as usize);
+        let mut surplus = self.sets[..newest]
+            .iter()
+            .filter(|s| empty(s))
+            .count()
+            .saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         let mut at = 0;
         self.sets.retain(|set| {
             at += 1;
