@@ -202,6 +202,7 @@ fn show_integer(number: i64, verb: char, layout: Layout, out: &mut String) {
     };
     let digits = zero_extended(&digits, least);
     let prefix = match verb {
+        'O' if layout.sharp && !digits.starts_with('0') => "0o0",
         'O' => "0o",
         'b' if layout.sharp => "0b",
         'o' if layout.sharp && !digits.starts_with('0') => "0",
