@@ -12,24 +12,19 @@ use crate::kinds::BuiltIn;
 use crate::store::Object;
 use crate::{defaults, definitions, events};
 
-impl Cluster {
+impl Resource {
     /// The object in the form in which it is stored.
-    pub(crate) fn admit(
-        &self,
-        resource: &Resource,
-        object: Value,
-        old: Option<&Object>,
-    ) -> Result<Value, ApiError> {
-        let Some(builtin) = resource.kind.builtin else {
+    pub(crate) fn admit(&self, object: Value, old: Option<&Object>) -> Result<Value, ApiError> {
+        let Some(builtin) = self.kind.builtin else {
             let mut object = object;
-            if let Some(schema) = &resource.version.schema {
+            if let Some(schema) = &self.version.schema {
                 schema.fill(&mut object, true);
             }
             return Ok(object);
         };
-        let object = if resource.group == "events.k8s.io" { events::to_old(&object) } else { object };
+        let object = if self.group == "events.k8s.io" { events::to_old(&object) } else { object };
         let object = normalise(builtin, defaults::readable(builtin, object)).map_err(|error| {
-            let (kind, version) = (&resource.kind.kind, &resource.version.name);
+            let (kind, version) = (&self.kind.kind, &self.version.name);
             ApiError::bad_request(format!(
                 "{kind} in version {version:?} cannot be handled as a {kind}: json: {error}"
             ))
@@ -38,16 +33,17 @@ impl Cluster {
     }
 
     /// What is wrong with an admitted object, metadata aside.
-    #[allow(clippy::unused_self)] // a method beside `admit`, and faults may come to depend on other objects
-    pub(crate) fn faults(&self, resource: &Resource, object: &Value, old: Option<&Object>) -> Vec<Cause> {
-        match resource.kind.builtin {
-            None => resource.version.schema.as_ref().map(|s| s.validate(object)).unwrap_or_default(),
-            Some(BuiltIn::Event) => events::faults(object, resource.group == "events.k8s.io"),
+    pub(crate) fn faults(&self, object: &Value, old: Option<&Object>) -> Vec<Cause> {
+        match self.kind.builtin {
+            None => self.version.schema.as_ref().map(|s| s.validate(object)).unwrap_or_default(),
+            Some(BuiltIn::Event) => events::faults(object, self.group == "events.k8s.io"),
             Some(BuiltIn::Definition) => definitions::faults(object),
             Some(builtin) => defaults::faults(builtin, object, old.map(|o| &**o)),
         }
     }
+}
 
+impl Cluster {
     /// Gives a new Service its addresses.
     pub(crate) fn allocate(&mut self, resource: &Resource, object: &mut Value) {
         if resource.kind.builtin == Some(BuiltIn::Service) && defaults::wants_address(object) {

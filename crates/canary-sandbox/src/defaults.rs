@@ -21,15 +21,21 @@ pub(crate) fn readable(builtin: BuiltIn, mut object: Value) -> Value {
     match builtin {
         BuiltIn::Secret => configuration::fold_string_data(&mut object),
         BuiltIn::Pod => pod::readable(&mut object["spec"]),
+        BuiltIn::Autoscaler => autoscaler::readable(&mut object),
         BuiltIn::Deployment | BuiltIn::ReplicaSet | BuiltIn::DaemonSet => {
             if let Some(spec) = object.pointer_mut("/spec/template/spec") {
                 pod::readable(spec);
             }
         }
-        _ => {}
-    }
-    if builtin == BuiltIn::Autoscaler {
-        autoscaler::readable(&mut object);
+        BuiltIn::Namespace
+        | BuiltIn::Service
+        | BuiltIn::ConfigMap
+        | BuiltIn::Event
+        | BuiltIn::Node
+        | BuiltIn::ServiceAccount
+        | BuiltIn::Lease
+        | BuiltIn::Ingress
+        | BuiltIn::Definition => {}
     }
     object
 }

@@ -23,6 +23,7 @@ impl KindId {
 
 /// A kind of objects.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_field_names)] // Kubernetes' own names
 pub(crate) struct Kind {
     pub(crate) group: String,
     pub(crate) plural: String,
@@ -120,6 +121,7 @@ impl Kinds {
         plurals.values().copied().find(|id| self.all[id.0].served && self.all[id.0].kind == kind)
     }
 
+    #[allow(clippy::unused_self)] // which kinds there are is this value's business
     pub(crate) fn of(&self, builtin: BuiltIn) -> KindId {
         // The built-in kinds come first, in the order of the enum.
         KindId(builtin as usize)

@@ -1,16 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(
-    clippy::wildcard_enum_match_arm,
-    reason = "JSON has six kinds of values, and most places ask for one"
-)]
-#![allow(
-    clippy::struct_field_names,
-    clippy::struct_excessive_bools,
-    reason = "fields are named as Kubernetes names them"
-)]
-#![allow(clippy::unused_self, reason = "methods say what they belong to")]
-#![allow(clippy::needless_for_each, clippy::items_after_statements, clippy::similar_names, reason = "taste")]
-#![allow(clippy::match_same_arms, clippy::assigning_clones, reason = "tables of rules are read line by line")]
 
 mod admission;
 mod agenda;

@@ -70,17 +70,19 @@ impl Page {
         if let Some(count) = self.remaining {
             metadata["remainingItemCount"] = count.into();
         }
-        #[derive(serde::Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct List<'a, T> {
-            kind: &'a str,
-            api_version: &'a str,
-            metadata: Value,
-            items: Vec<T>,
-        }
         // Objects of strings, numbers and maps always serialise.
         serde_json::to_vec(&List { kind, api_version: version, metadata, items }).unwrap_or_default()
     }
+}
+
+/// The envelope of a list.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a, T> {
+    kind: &'a str,
+    api_version: &'a str,
+    metadata: Value,
+    items: Vec<T>,
 }
 
 /// Where the next page begins: after an object, at a revision.

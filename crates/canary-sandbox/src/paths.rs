@@ -72,6 +72,7 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Route {
 
 /// The parameters that the server understands; others are ignored, as a real one does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // parameters of a query, each independent of the others
 pub(crate) struct Query {
     pub(crate) watch: bool,
     pub(crate) bookmarks: bool,

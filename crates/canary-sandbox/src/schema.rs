@@ -47,26 +47,24 @@ impl Schema {
         let text = |key: &str| source[key].as_str().map(str::to_owned);
         let number = |key: &str| source[key].as_f64();
         let whole = |key: &str| source[key].as_u64();
-        let many = |key: &str| match &source[key] {
-            Value::Array(list) => list.iter().map(Self::compile).collect(),
-            _ => Vec::new(),
-        };
+        let list = |key: &str| source[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        let many = |key: &str| list(key).iter().map(Self::compile).collect();
         let nested = |key: &str| source[key].is_object().then(|| Box::new(Self::compile(&source[key])));
-        let words = |key: &str| match &source[key] {
-            Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            _ => Vec::new(),
-        };
-        let additional = match &source["additionalProperties"] {
-            Value::Bool(true) => Some(Box::new(Self { keeps_unknown: true, ..Self::default() })),
-            _ => nested("additionalProperties"),
+        let words = |key: &str| list(key).iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let additional = if flag("additionalProperties") {
+            Some(Box::new(Self { keeps_unknown: true, ..Self::default() }))
+        } else {
+            nested("additionalProperties")
         };
         Self {
             kind: text("type"),
             format: text("format"),
-            properties: match &source["properties"] {
-                Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), Self::compile(v))).collect(),
-                _ => BTreeMap::new(),
-            },
+            properties: source["properties"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(key, schema)| (key.clone(), Self::compile(schema)))
+                .collect(),
             additional,
             items: nested("items"),
             required: words("required"),

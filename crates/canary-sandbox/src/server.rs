@@ -195,8 +195,8 @@ impl Cluster {
                 Ok(Answer::json(if existed { 200 } else { 201 }, &form.of(&object)))
             }
             (&Method::PATCH, false) => {
-                let (kind, patch) = call.patch(&resource)?;
-                let object = self.patch(&resource, name, part, (kind, &patch), dry_run)?;
+                let (kind, change) = call.patch(&resource)?;
+                let object = self.patch(&resource, name, part, (kind, &change), dry_run)?;
                 Ok(Answer::json(200, &form.of(&object)))
             }
             (&Method::DELETE, false) => {

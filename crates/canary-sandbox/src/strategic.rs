@@ -28,7 +28,7 @@ fn merge_value(object: &mut Value, patch: &Value, parent: &str, field: &str) {
             ListKey::Itself => merge_set(object, patch),
             ListKey::None => *object = Value::Array(patch.clone()),
         },
-        other => *object = other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => *object = patch.clone(),
     }
 }
 
@@ -73,12 +73,11 @@ fn list_key(parent: &str, field: &str) -> ListKey {
         "ports" => "port",
         "volumeMounts" => "mountPath",
         "volumeDevices" => "devicePath",
-        "conditions" => "type",
+        "conditions" | "addresses" => "type",
         "ownerReferences" => "uid",
         "hostAliases" => "ip",
         "topologySpreadConstraints" => "topologyKey",
         "taints" => "key",
-        "addresses" => "type",
         "finalizers" => return ListKey::Itself,
         _ => return ListKey::None,
     })

@@ -12,7 +12,7 @@ pub(super) fn canonical(value: &mut Value) {
     let text = match &*value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
-        _ => return,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return,
     };
     *value = rewrite(&text).unwrap_or(text).into();
 }

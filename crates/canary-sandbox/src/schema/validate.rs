@@ -64,7 +64,7 @@ impl Schema {
         for key in self.required.iter().filter(|key| !map.contains_key(*key)) {
             causes.push(Cause::required(below(path, key), ""));
         }
-        self.check_size(map.len() as u64, self.size, "properties", path, causes);
+        check_size(map.len() as u64, self.size, "properties", path, causes);
         for (key, inner) in map {
             if let Some(schema) = self.properties.get(key).or(self.additional.as_deref()) {
                 schema.check(inner, &below(path, key), causes);
@@ -73,7 +73,7 @@ impl Schema {
     }
 
     fn check_array(&self, list: &[Value], path: &str, causes: &mut Vec<Cause>) {
-        self.check_size(list.len() as u64, self.count, "items", path, causes);
+        check_size(list.len() as u64, self.count, "items", path, causes);
         if let Some(items) = &self.items {
             for (at, item) in list.iter().enumerate() {
                 items.check(item, &format!("{path}[{at}]"), causes);
@@ -143,25 +143,6 @@ impl Schema {
         }
     }
 
-    fn check_size(
-        &self,
-        size: u64,
-        (least, most): (Option<u64>, Option<u64>),
-        what: &str,
-        path: &str,
-        causes: &mut Vec<Cause>,
-    ) {
-        let shown = Value::from(size);
-        if let Some(least) = least.filter(|least| size < *least) {
-            let text = format!("{path} in body should have at least {least} {what}");
-            causes.push(Cause::invalid(path, &shown, &text));
-        }
-        if let Some(most) = most.filter(|most| size > *most) {
-            let text = format!("{path} in body should have at most {most} {what}");
-            causes.push(Cause::invalid(path, &shown, &text));
-        }
-    }
-
     fn check_alternatives(&self, value: &Value, path: &str, causes: &mut Vec<Cause>) {
         let shown = if value.is_object() || value.is_array() { Value::from("") } else { value.clone() };
         for schema in &self.all_of {
@@ -190,6 +171,24 @@ impl Schema {
                 &format!("{path:?} must not validate the schema (not)"),
             ));
         }
+    }
+}
+
+fn check_size(
+    size: u64,
+    (least, most): (Option<u64>, Option<u64>),
+    what: &str,
+    path: &str,
+    causes: &mut Vec<Cause>,
+) {
+    let shown = Value::from(size);
+    if let Some(least) = least.filter(|least| size < *least) {
+        let text = format!("{path} in body should have at least {least} {what}");
+        causes.push(Cause::invalid(path, &shown, &text));
+    }
+    if let Some(most) = most.filter(|most| size > *most) {
+        let text = format!("{path} in body should have at most {most} {what}");
+        causes.push(Cause::invalid(path, &shown, &text));
     }
 }
 

@@ -18,7 +18,7 @@ impl Cluster {
         }
         let uid = set["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         let mut state = self.node_pods.remove(&uid).unwrap_or_default();
-        state.namespace = namespace.to_owned();
+        namespace.clone_into(&mut state.namespace);
         let template = &set["spec"]["template"];
         let nodes = self.fitting_nodes(&template["spec"]["nodeSelector"]);
         state.pods.retain(|node, _| nodes.contains(node));

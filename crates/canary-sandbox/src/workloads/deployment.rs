@@ -22,7 +22,7 @@ impl Cluster {
         }
         let uid = deployment["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         let mut rollout = self.rollouts.remove(&uid).unwrap_or_default();
-        rollout.namespace = namespace.to_owned();
+        namespace.clone_into(&mut rollout.namespace);
         let paused = deployment["spec"]["paused"] == true;
         let template = &deployment["spec"]["template"];
         let created = !paused && rollout.choose(name, template);

@@ -87,7 +87,9 @@ fn recreate(
     bear: &mut dyn FnMut(&ReplicaSet) -> Pod,
 ) {
     let Some((newest, old)) = sets.split_last_mut() else { return };
-    old.iter_mut().for_each(|set| set.pods.clear());
+    for set in old {
+        set.pods.clear();
+    }
     resize(newest, bounds.replicas, now, bear);
 }
 

@@ -43,9 +43,9 @@ impl Cluster {
         {
             map.remove("status");
         }
-        let mut object = self.admit(resource, object, None)?;
+        let mut object = resource.admit(object, None)?;
         let mut causes = faults(resource, &object);
-        causes.extend(self.faults(resource, &object, None));
+        causes.extend(resource.faults(&object, None));
         let name = text(&object, "name").to_owned();
         if !causes.is_empty() {
             return Err(ApiError::invalid(about, &name, &causes));

@@ -69,10 +69,10 @@ impl Cluster {
         if part == Part::Main && traits.status {
             carry(&mut object, &old, "status");
         }
-        let mut object = self.admit(resource, object, Some(&old))?;
+        let mut object = resource.admit(object, Some(&old))?;
         let mut causes = faults(resource, &object);
         causes.extend(deletion_faults(&object, &old));
-        causes.extend(self.faults(resource, &object, Some(&old)));
+        causes.extend(resource.faults(&object, Some(&old)));
         if !causes.is_empty() {
             return Err(ApiError::invalid(about, name, &causes));
         }
