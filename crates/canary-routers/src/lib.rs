@@ -2,6 +2,7 @@
 
 mod attempt;
 mod istio;
+mod knative;
 mod kubernetes;
 mod memory;
 mod objects;
@@ -10,6 +11,7 @@ mod registry;
 
 pub use attempt::Attempt;
 pub use istio::Istio;
+pub use knative::{Knative, KnativeService};
 pub use kube;
 pub use kubernetes::Kubernetes;
 pub use memory::{MemoryObjects, Operation};

@@ -10,7 +10,7 @@ use canary_core::{Capabilities, Registry, Router, UnknownName};
 use kube::core::ApiResource;
 use serde_json::Value;
 
-use crate::{Istio, Kubernetes, ObjectError, Objects};
+use crate::{Istio, Knative, KnativeService, Kubernetes, ObjectError, Objects};
 
 /// Makes a router on a handle to the cluster.
 type Constructor = Arc<dyn Fn(Arc<dyn Objects>) -> Arc<dyn Router> + Send + Sync>;
@@ -33,7 +33,7 @@ struct Entry {
 /// assert!(routers.capabilities("istio").unwrap().mirror);
 /// assert_eq!(
 ///     routers.capabilities("Istio").unwrap_err().to_string(),
-///     r#"unknown mesh provider "Istio"; known are: acme:v1, istio, kubernetes"#
+///     r#"unknown mesh provider "Istio"; known are: acme:v1, istio, knative, kubernetes"#
 /// );
 /// ```
 #[derive(Clone)]
@@ -47,6 +47,7 @@ impl Default for Routers {
     fn default() -> Self {
         Self::empty()
             .with_kinds("istio", Istio::kinds(Istio::VERSION), |objects| Arc::new(Istio::new(objects)))
+            .with_kinds("knative", vec![KnativeService::kind()], |objects| Arc::new(Knative::new(objects)))
             .with("kubernetes", |_| Arc::new(Kubernetes))
     }
 }
@@ -210,13 +211,14 @@ mod tests {
     fn an_unknown_name_lists_names_and_prefixes() {
         let routers = Routers::default().with_prefix("gloo", Vec::new(), |_| Arc::new(Kubernetes));
         let error = routers.kinds("isto").unwrap_err();
-        assert_eq!(error.to_string(), r#"unknown mesh provider "isto"; known are: gloo, istio, kubernetes"#);
+        assert_eq!(error.to_string(), r#"unknown mesh provider "isto"; known are: gloo, istio, knative, kubernetes"#);
     }
 
     #[test]
     fn every_built_in_router_says_what_it_can_do_and_what_it_reads() {
         let routers = Routers::default();
-        assert_eq!(routers.names(), ["istio", "kubernetes"]);
+        assert_eq!(routers.names(), ["istio", "knative", "kubernetes"]);
+        assert!(!routers.capabilities("knative").unwrap().conditions);
         assert!(routers.capabilities("istio").unwrap().session_affinity);
         assert_eq!(routers.capabilities("kubernetes").unwrap(), Capabilities::NONE);
         let kinds: Vec<_> =
