@@ -8,6 +8,10 @@ mod memory;
 mod objects;
 mod ownership;
 mod registry;
+mod share;
+mod smi;
+mod takeover;
+mod viewed;
 
 pub use attempt::Attempt;
 pub use istio::Istio;
@@ -18,3 +22,4 @@ pub use memory::{MemoryObjects, Operation};
 pub use objects::{LiveObjects, ObjectError, Objects};
 pub use ownership::{ObjectMetadata, apex_metadata};
 pub use registry::Routers;
+pub use smi::Smi;
