@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use canary_api::{MetricSpec, MetricTemplate, MetricTemplateSpec};
+use canary_api::{MetricSpec, MetricTemplate, MetricTemplateSpec, TargetKind};
 use canary_core::{
     Answer, Check, CheckSource, FailureKind, HookAnswer, HookId, Hooks, MetricId, MetricProvider, Phase,
     Question,
 };
 use canary_metrics::{MetricProviders, Observer, ProviderSpec, QueryModel, Template, observer};
-use canary_routers::{ObjectError, Objects};
+use canary_routers::{KnativeService, ObjectError, Objects};
 use canary_webhooks::hook_call;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ApiResource;
@@ -62,8 +62,10 @@ impl Asking {
             return failed(FailureKind::Query, "the metric is not in the plan");
         };
         let answer = match check.source {
-            CheckSource::SuccessRate | CheckSource::Duration => self.built_in(subject, check, spec).await,
-            CheckSource::Inline => self.inline(subject, spec).await,
+            CheckSource::SuccessRate | CheckSource::Duration => {
+                self.built_in(subject, reader, check, spec).await
+            }
+            CheckSource::Inline => self.inline(subject, reader, spec).await,
             CheckSource::Template => match self.prepare(subject, reader, spec).await {
                 Ok(prepared) => query(&*prepared.provider, &prepared.query).await,
                 Err(answer) => answer,
@@ -78,9 +80,12 @@ impl Asking {
         answer
     }
 
-    async fn built_in(&self, subject: &Subject, check: &Check, spec: &MetricSpec) -> Answer {
+    async fn built_in(&self, subject: &Subject, reader: &Reader, check: &Check, spec: &MetricSpec) -> Answer {
         let queries = observer_of(subject);
-        let model = model(subject, spec, DEFAULT_INTERVAL);
+        let model = match model(subject, reader, spec, DEFAULT_INTERVAL).await {
+            Ok(model) => model,
+            Err(answer) => return answer,
+        };
         let duration = check.source == CheckSource::Duration;
         let rendered = if duration { queries.duration(&model) } else { queries.success_rate(&model) };
         let text = match rendered {
@@ -99,9 +104,13 @@ impl Asking {
         queries.duration_milliseconds(value).map_or_else(|| Answer::NoData(NO_VALUES.into()), Answer::Value)
     }
 
-    async fn inline(&self, subject: &Subject, spec: &MetricSpec) -> Answer {
+    async fn inline(&self, subject: &Subject, reader: &Reader, spec: &MetricSpec) -> Answer {
         let text = spec.query.as_deref().unwrap_or_default();
-        let rendered = Template::parse(text).and_then(|t| t.render(&model(subject, spec, DEFAULT_INTERVAL)));
+        let model = match model(subject, reader, spec, DEFAULT_INTERVAL).await {
+            Ok(model) => model,
+            Err(answer) => return answer,
+        };
+        let rendered = Template::parse(text).and_then(|t| t.render(&model));
         match (rendered, self.prometheus(subject)) {
             (Err(error), _) => failed(FailureKind::Query, error.to_string()),
             (_, Err(answer)) => answer,
@@ -140,7 +149,8 @@ impl Asking {
             let kind = FailureKind::Provider { template: label.clone(), provider: backend.kind.clone() };
             failed(kind, error.to_string())
         })?;
-        let rendered = Template::parse(&template.query).and_then(|t| t.render(&model(subject, spec, "")));
+        let model = model(subject, reader, spec, "").await?;
+        let rendered = Template::parse(&template.query).and_then(|t| t.render(&model));
         let query = rendered
             .map_err(|error| failed(FailureKind::Render { template: label.clone() }, error.to_string()))?;
         Ok(Prepared { provider, query, label })
@@ -215,12 +225,20 @@ fn check(subject: &Subject, id: MetricId) -> Option<(&Check, &MetricSpec)> {
 fn observer_of(subject: &Subject) -> &'static Observer {
     let valid = &subject.valid;
     let own = valid.spec.provider.as_deref().unwrap_or_default();
-    observer(&valid.mesh_provider, own, valid.target_kind == canary_api::TargetKind::Service).0
+    observer(&valid.mesh_provider, own, valid.target_kind == TargetKind::Service).0
 }
 
-fn model(subject: &Subject, spec: &MetricSpec, default_interval: &str) -> QueryModel {
-    let names = subject.valid.query_model();
-    QueryModel {
+async fn model(
+    subject: &Subject,
+    reader: &Reader,
+    spec: &MetricSpec,
+    default_interval: &str,
+) -> Result<QueryModel, Answer> {
+    let mut names = subject.valid.query_model();
+    if subject.kind == TargetKind::Knative {
+        names.route = latest_revision(subject, reader).await?;
+    }
+    Ok(QueryModel {
         name: names.name,
         namespace: names.namespace,
         target: names.target,
@@ -233,7 +251,17 @@ fn model(subject: &Subject, spec: &MetricSpec, default_interval: &str) -> QueryM
             .filter(|i| !i.is_empty())
             .unwrap_or_else(|| default_interval.to_owned()),
         variables: spec.variables.clone(),
-    }
+    })
+}
+
+/// Requests to a Knative Service are counted by revision, and the canary is the latest one.
+async fn latest_revision(subject: &Subject, reader: &Reader) -> Result<String, Answer> {
+    let (kind, plan) = (KnativeService::kind(), &subject.plan);
+    let objects: &dyn Objects = reader;
+    let found = objects.get_as::<KnativeService>(&kind, &plan.namespace, &plan.target).await;
+    let found = found.and_then(|s| s.ok_or_else(|| ObjectError::absent(&kind, &plan.target)));
+    let service = found.map_err(|error| failed(FailureKind::KnativeService, error.to_string()))?;
+    Ok(service.latest_revision().unwrap_or_default().to_owned())
 }
 
 async fn query(provider: &dyn MetricProvider, text: &str) -> Answer {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use canary_api::TargetKind;
 use canary_core::{
-    Affinity, Decision, Effect, Observed, RouteSpec, Router, RouterError, Target, Timestamp, UnknownName,
-    WorkloadError,
+    Affinity, Decision, Effect, Observed, Phase, RouteSpec, Router, RouterError, Target, Timestamp,
+    UnknownName, Workload, WorkloadError,
 };
 use canary_routers::{Objects, Routers};
 
@@ -15,7 +15,9 @@ use crate::cookies;
 use crate::services::{Services, ServicesSpec};
 use crate::subject::Subject;
 use crate::telemetry::Telemetry;
-use crate::workload::{DaemonSets, Deployments, ServedWorkload, WorkloadSettings};
+use crate::workload::{
+    DaemonSets, Deployments, KnativeServices, ServedWorkload, ServiceTargets, WorkloadSettings,
+};
 
 /// Tries of one effect that meets objects which changed since they were read. An effect is a wish, so it may be repeated.
 const TRIES: usize = 4;
@@ -23,7 +25,7 @@ const TRIES: usize = 4;
 /// What one canary is observed and changed through.
 pub(crate) struct Performer<'a> {
     subject: &'a Subject,
-    workload: Box<dyn ServedWorkload>,
+    workload: Released,
     router: Arc<dyn Router>,
     services: Services,
     autoscalers: Autoscalers,
@@ -45,7 +47,9 @@ pub(crate) enum EffectError {
     #[error(transparent)]
     Provider(#[from] UnknownName),
     /// The kind of target cannot be released.
-    #[error("spec.targetRef.kind {0} cannot be released by this version: use Deployment or DaemonSet")]
+    #[error(
+        "spec.targetRef.kind {0} cannot be released by this version: use Deployment, DaemonSet or Service"
+    )]
     Target(String),
 }
 
@@ -69,6 +73,45 @@ impl EffectError {
     }
 }
 
+/// What is released, by the way it is reached.
+enum Released {
+    /// Through Services of ours.
+    Served(Box<dyn ServedWorkload>),
+    /// By itself: it is a Service.
+    Itself(Box<dyn Workload>),
+}
+
+impl Released {
+    fn new(
+        subject: &Subject,
+        objects: &Arc<dyn Objects>,
+        settings: &Arc<WorkloadSettings>,
+    ) -> Result<Self, EffectError> {
+        let (objects, settings) = (objects.clone(), settings.clone());
+        Ok(match subject.kind {
+            TargetKind::Deployment => Self::Served(Box::new(Deployments::new(objects, settings))),
+            TargetKind::DaemonSet => Self::Served(Box::new(DaemonSets::new(objects, settings))),
+            TargetKind::Service => {
+                let distribution = subject.services.traffic_distribution.clone();
+                Self::Itself(Box::new(ServiceTargets::new(objects, distribution)))
+            }
+            TargetKind::Knative => {
+                let initializing = subject.status.phase == Phase::Initializing;
+                Self::Itself(Box::new(KnativeServices::new(objects, initializing)))
+            }
+            _ => return Err(EffectError::Target(subject.plan.target_kind.clone())),
+        })
+    }
+
+    /// What all kinds have in common.
+    fn any(&self) -> &dyn Workload {
+        match self {
+            Self::Served(workload) => &**workload,
+            Self::Itself(workload) => &**workload,
+        }
+    }
+}
+
 impl<'a> Performer<'a> {
     /// What `subject` is released through.
     pub(crate) fn new(
@@ -80,13 +123,7 @@ impl<'a> Performer<'a> {
         telemetry: &'a Telemetry,
     ) -> Result<Self, EffectError> {
         let objects: Arc<dyn Objects> = Arc::new(reader.clone());
-        let workload: Box<dyn ServedWorkload> = if subject.kind == TargetKind::Deployment {
-            Box::new(Deployments::new(objects.clone(), settings.clone()))
-        } else if subject.kind == TargetKind::DaemonSet {
-            Box::new(DaemonSets::new(objects.clone(), settings.clone()))
-        } else {
-            return Err(EffectError::Target(subject.plan.target_kind.clone()));
-        };
+        let workload = Released::new(subject, &objects, settings)?;
         let router = match mesh.filter(|_| !lives_beside_the_workload(&subject.route.provider)) {
             Some(mesh) => routers.router(&subject.route.provider, Arc::new(mesh.clone()))?,
             None => routers.router(&subject.route.provider, objects.clone())?,
@@ -107,7 +144,7 @@ impl<'a> Performer<'a> {
     /// The world as the caches have it.
     pub(crate) async fn observe(&self, now: Timestamp) -> (Observed, Option<EffectError>) {
         let subject = self.subject;
-        let state = self.workload.observe(&subject.workload, now).await;
+        let state = self.workload.any().observe(&subject.workload, now).await;
         let routes = match &state {
             Ok(_) => self.router.weights(&self.route().await).await,
             Err(_) => Ok(None), // nothing is decided without a target
@@ -155,7 +192,12 @@ impl<'a> Performer<'a> {
             Effect::EnsureApex => Ok(self.with_services(Which::Apex).await?),
             Effect::RevertApex => Ok(self.with_services(Which::RevertedApex).await?),
             Effect::RevertRoutes => Ok(self.router.finalize(&self.route().await).await?),
-            Effect::EnsurePrimary => Ok(self.workload.ensure_primary(spec).await?),
+            Effect::EnsurePrimary => {
+                if routes_come_first(&self.subject.route.provider) {
+                    self.router.reconcile(&self.route().await).await?;
+                }
+                Ok(self.workload.any().ensure_primary(spec).await?)
+            }
             // Kept in step with the user's edits at any time; Flagger waits for the next promotion.
             Effect::EnsureAutoscaler | Effect::UpdateAutoscaler => Ok(self.autoscalers.ensure(spec).await?),
             Effect::TargetAutoscaler(state) => Ok(self.autoscalers.set_target(spec, *state).await?),
@@ -165,8 +207,8 @@ impl<'a> Performer<'a> {
                 self.telemetry.weights(&spec.namespace, &spec.target, *weights);
                 Ok(())
             }
-            Effect::PromoteTemplate(revision) => Ok(self.workload.promote(spec, revision).await?),
-            Effect::ScaleTarget(scale) => Ok(self.workload.scale_target(spec, *scale).await?),
+            Effect::PromoteTemplate(revision) => Ok(self.workload.any().promote(spec, revision).await?),
+            Effect::ScaleTarget(scale) => Ok(self.workload.any().scale_target(spec, *scale).await?),
             // The caller's: it has the Canary itself.
             Effect::KeepFinalizer(_) | _ => Ok(()),
         }
@@ -174,7 +216,8 @@ impl<'a> Performer<'a> {
 
     async fn with_services(&self, which: Which) -> Result<(), WorkloadError> {
         let subject = self.subject;
-        let pods = self.workload.pods(&subject.workload, &subject.route).await?;
+        let Released::Served(workload) = &self.workload else { return Ok(()) };
+        let pods = workload.pods(&subject.workload, &subject.route).await?;
         let spec = ServicesSpec {
             route: &subject.route,
             owner: &subject.workload.owner,
@@ -192,11 +235,18 @@ impl<'a> Performer<'a> {
     async fn route(&self) -> RouteSpec {
         let mut route = self.subject.route.clone();
         route.affinity.clone_from(&self.affinity);
-        if let Ok(pods) = self.workload.pods(&self.subject.workload, &route).await {
+        if let Released::Served(workload) = &self.workload
+            && let Ok(pods) = workload.pods(&self.subject.workload, &route).await
+        {
             route.selector = Some((pods.selector.key, pods.selector.value));
         }
         route
     }
+}
+
+/// Meshes whose sidecars must find their objects when the first pod starts.
+fn routes_come_first(provider: &str) -> bool {
+    provider.starts_with("appmesh")
 }
 
 /// Routers whose objects are always in the cluster of the workload, wherever the mesh is.

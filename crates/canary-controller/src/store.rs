@@ -16,7 +16,7 @@ pub(crate) type Key = (String, String);
 #[derive(Clone, Debug)]
 struct Stored {
     version: u64,
-    /// What a reconcile would be needed for: generation, labels, annotations, owners, deletion.
+    /// What a reconcile would be needed for: generation, labels, annotations, owners, deletion, a new Knative revision.
     matter: u64,
     json: Box<[u8]>,
     /// Written by us while the list that is under way was running.
@@ -168,6 +168,8 @@ fn matter(object: &Value) -> u64 {
     part(object.pointer("/metadata/annotations"));
     part(object.pointer("/metadata/ownerReferences"));
     part(object.pointer("/metadata/deletionTimestamp"));
+    // The revision that a Knative Service came to; its generation says that one was asked for.
+    part(object.pointer("/status/latestCreatedRevisionName"));
     match object.pointer("/metadata/generation") {
         Some(generation) => part(Some(generation)),
         None => {
@@ -211,6 +213,19 @@ mod tests {
         store.apply(key(), object(1, 1, 0), false);
         assert_eq!(store.apply(key(), object(2, 1, 1), false), News::Minor);
         assert_eq!(store.apply(key(), object(3, 2, 1), false), News::Major);
+    }
+
+    #[test]
+    fn a_new_revision_of_a_knative_service_is_major() {
+        let mut store = Store::default();
+        let service = |version: u64, revision: &str| {
+            let mut service = object(version, 1, 0);
+            service["status"]["latestCreatedRevisionName"] = revision.into();
+            service
+        };
+        store.apply(key(), service(1, "podinfo-00001"), false);
+        assert_eq!(store.apply(key(), service(2, "podinfo-00001"), false), News::Minor);
+        assert_eq!(store.apply(key(), service(3, "podinfo-00002"), false), News::Major);
     }
 
     #[test]

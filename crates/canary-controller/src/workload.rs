@@ -9,10 +9,12 @@ use crate::Settings;
 mod copier;
 mod daemonset;
 mod deployment;
+mod knative;
 mod primary;
 mod readiness;
 mod scheduling;
 mod selection;
+mod service;
 mod source;
 mod template;
 #[cfg(test)]
@@ -20,9 +22,11 @@ mod tests;
 
 pub(crate) use daemonset::DaemonSets;
 pub(crate) use deployment::Deployments;
+pub(crate) use knative::KnativeServices;
 #[cfg(test)]
 pub(crate) use selection::DiscoveredPort;
 pub(crate) use selection::{Pods, Selector};
+pub(crate) use service::ServiceTargets;
 
 /// Flags that say how primaries are made.
 #[derive(Clone, Debug, PartialEq, Eq)]

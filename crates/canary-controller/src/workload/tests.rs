@@ -1,4 +1,4 @@
-//! Deployments and `DaemonSets` in a cluster in memory.
+//! The kinds of workload in a cluster in memory.
 
 use std::sync::Arc;
 
@@ -13,9 +13,11 @@ use super::{DaemonSets, Deployments, WorkloadSettings};
 use crate::Settings;
 
 mod daemonset;
+mod knative;
 mod observing;
 mod primary;
 mod scaling;
+mod service;
 
 /// A canary of one workload and one config.
 struct Fixture {
@@ -27,17 +29,11 @@ struct Fixture {
 
 impl Fixture {
     fn new(kind: Kind) -> Self {
-        let owner = Owner {
-            api_version: "flagger.app/v1beta1".into(),
-            kind: "Canary".into(),
-            name: "podinfo".into(),
-            uid: "uid-1".into(),
-        };
         let fixture = Self {
             kind,
             objects: Arc::default(),
             settings: WorkloadSettings::from(&Settings::default()),
-            spec: WorkloadSpec::new("test", owner, "podinfo"),
+            spec: WorkloadSpec::new("test", owner(), "podinfo"),
         };
         fixture.put_config("red");
         fixture.put(target(kind));
@@ -90,6 +86,16 @@ impl Fixture {
         let before = self.objects.writes();
         let result = work.await;
         (result, self.objects.writes() - before)
+    }
+}
+
+/// The canary that all copies belong to.
+fn owner() -> Owner {
+    Owner {
+        api_version: "flagger.app/v1beta1".into(),
+        kind: "Canary".into(),
+        name: "podinfo".into(),
+        uid: "uid-1".into(),
     }
 }
 
