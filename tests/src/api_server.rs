@@ -28,6 +28,7 @@ pub fn installed() -> Option<PathBuf> {
 pub struct ApiServer {
     etcd: Child,
     server: Child,
+    collector: Option<Child>,
     folder: PathBuf,
     port: u16,
 }
@@ -52,9 +53,39 @@ impl ApiServer {
                 return Err(error);
             }
         };
-        let started = Self { etcd, server, folder, port: ports[2] };
+        let started = Self { etcd, server, collector: None, folder, port: ports[2] };
         started.wait_until_ready().await?;
         Ok(started)
+    }
+
+    /// Starts the garbage collector of kube-controller-manager, if that program is there; says whether it was.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start_garbage_collector(&mut self, assets: &Path) -> anyhow::Result<bool> {
+        let program = assets.join("kube-controller-manager");
+        if !program.exists() {
+            return Ok(false);
+        }
+        let kubeconfig = self.folder.join("kubeconfig");
+        let port = self.port;
+        std::fs::write(
+            &kubeconfig,
+            format!(
+                "{{apiVersion: v1, kind: Config, current-context: local, \
+                 clusters: [{{name: local, cluster: {{server: 'https://127.0.0.1:{port}', insecure-skip-tls-verify: true}}}}], \
+                 users: [{{name: admin, user: {{token: {TOKEN}}}}}], \
+                 contexts: [{{name: local, context: {{cluster: local, user: admin}}}}]}}\n"
+            ),
+        )?;
+        let mut command = Command::new(program);
+        command.arg("--kubeconfig").arg(kubeconfig).args([
+            "--controllers=garbage-collector-controller",
+            "--leader-elect=false",
+            "--secure-port=0",
+        ]);
+        self.collector = Some(spawn(command, &self.folder, "kube-controller-manager")?);
+        Ok(true)
     }
 
     /// A client with all rights.
@@ -85,7 +116,7 @@ impl ApiServer {
 
 impl Drop for ApiServer {
     fn drop(&mut self) {
-        for child in [&mut self.server, &mut self.etcd] {
+        for child in self.collector.iter_mut().chain([&mut self.server, &mut self.etcd]) {
             let _ = child.kill();
             let _ = child.wait();
         }

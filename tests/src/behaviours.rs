@@ -5,8 +5,13 @@
 #![allow(clippy::needless_pass_by_value, reason = "values are written in place")]
 
 mod definitions;
+mod discovery;
 mod lists;
 mod objects;
+mod owners;
+mod refusals;
+mod subresources;
+mod watches;
 mod writes;
 
 use futures::future::BoxFuture;
@@ -23,9 +28,26 @@ pub struct Behaviour {
     pub show: fn(Client, String) -> BoxFuture<'static, ()>,
 }
 
-/// Everything that the sandbox and a real server have to do alike.
+/// Everything that the sandbox and a real API server have to do alike.
 pub fn behaviours() -> Vec<Behaviour> {
-    [objects::cases(), writes::cases(), lists::cases(), definitions::cases()].into_iter().flatten().collect()
+    [
+        objects::cases(),
+        writes::cases(),
+        lists::cases(),
+        watches::cases(),
+        subresources::cases(),
+        refusals::cases(),
+        definitions::cases(),
+        discovery::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What a cluster has to do where a garbage collector runs beside its API server.
+pub fn collector_behaviours() -> Vec<Behaviour> {
+    owners::cases()
 }
 
 /// Makes a list of behaviours from async functions.

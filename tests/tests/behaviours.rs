@@ -4,15 +4,15 @@
 use std::panic::AssertUnwindSafe;
 
 use canary_sandbox::{Sandbox, drive};
-use canary_tests::{ApiServer, behaviours, installed};
+use canary_tests::{ApiServer, Behaviour, behaviours, collector_behaviours, installed};
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 
-/// Shows every behaviour in a namespace of its own, and says which did not hold.
-async fn show_all(client: Client) {
+/// Installs the project's own kinds.
+async fn install(client: Client) {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     for crd in canary_api::crds() {
         let name = crd.metadata.name.clone().unwrap();
@@ -20,8 +20,12 @@ async fn show_all(client: Client) {
         let established = kube::runtime::wait::conditions::is_crd_established();
         kube::runtime::wait::await_condition(definitions.clone(), &name, established).await.unwrap();
     }
+}
+
+/// Shows each behaviour in a namespace of its own, and says which did not hold.
+async fn show_all(client: Client, behaviours: Vec<Behaviour>) {
     let mut failed = Vec::new();
-    for behaviour in behaviours() {
+    for behaviour in behaviours {
         let namespace = behaviour.name.replace('_', "-").chars().take(60).collect::<String>();
         let namespace = namespace.trim_end_matches('-').to_owned();
         let object = Namespace {
@@ -37,11 +41,15 @@ async fn show_all(client: Client) {
     assert!(failed.is_empty(), "did not hold: {failed:#?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_sandbox_behaves_like_an_api_server() {
     let sandbox = Sandbox::new("2026-01-01T00:00:00Z".parse().unwrap());
     tokio::select! {
-        () = show_all(sandbox.client("default")) => {}
+        () = async {
+            install(sandbox.client("default")).await;
+            show_all(sandbox.client("default"), behaviours()).await;
+            show_all(sandbox.client("default"), collector_behaviours()).await;
+        } => {}
         never = drive(sandbox.clone(), sandbox.now()) => match never {},
     }
 }
@@ -52,6 +60,13 @@ async fn a_real_api_server_behaves_as_the_sandbox_has_to() {
         eprintln!("skipped: KUBEBUILDER_ASSETS names no control plane");
         return;
     };
-    let server = ApiServer::start(&assets).await.unwrap();
-    show_all(server.client().unwrap()).await;
+    let mut server = ApiServer::start(&assets).await.unwrap();
+    let client = server.client().unwrap();
+    install(client.clone()).await;
+    show_all(client.clone(), behaviours()).await;
+    if server.start_garbage_collector(&assets).unwrap() {
+        show_all(client, collector_behaviours()).await;
+    } else {
+        eprintln!("skipped: KUBEBUILDER_ASSETS has no kube-controller-manager, so nothing collects garbage");
+    }
 }

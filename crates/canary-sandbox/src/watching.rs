@@ -37,6 +37,8 @@ pub(crate) struct WatchStream {
     form: Form,
     /// Changes up to here were sent.
     cursor: u64,
+    /// The client knows that changes up to here were sent.
+    marked: u64,
     waiting: VecDeque<Bytes>,
     over: bool,
 }
@@ -87,6 +89,7 @@ impl Cluster {
             selector,
             form,
             cursor,
+            marked: cursor,
             waiting,
             over: false,
         })
@@ -117,7 +120,6 @@ impl Cluster {
 impl WatchStream {
     /// Moves what happened since the last look into `waiting`; says how the watch ends, if it does.
     fn collect(&mut self, cluster: &mut Cluster, context: &Context<'_>) -> Option<Ending> {
-        let revision = cluster.store.revision();
         let table = cluster.store.table_mut(self.kind);
         let ending = table.watches.get(&self.id).map_or(Some(Ending::Cut), |open| open.ending);
         if matches!(ending, Some(Ending::Cut | Ending::Expired)) {
@@ -129,9 +131,9 @@ impl WatchStream {
             self.cursor = change.revision;
         }
         if let Some(open) = table.watches.get_mut(&self.id) {
-            if std::mem::take(&mut open.bookmark_due) {
-                // Everything before the store's revision was sent, whichever kind it was about.
-                self.cursor = self.cursor.max(revision);
+            // A real server has nothing to mark before the kind has changed.
+            if std::mem::take(&mut open.bookmark_due) && self.cursor > self.marked {
+                self.marked = self.cursor;
                 self.waiting.push_back(line("BOOKMARK", &self.form.bookmark(self.cursor, false)));
             }
             open.waker = Some(context.waker().clone());

@@ -60,7 +60,7 @@ pub(super) fn adopt(resource: &Resource, object: &mut Value) -> Result<(), ApiEr
     {
         let version = stated_version.rsplit('/').next().unwrap_or_default().to_owned();
         return Err(ApiError::bad_request(format!(
-            "{stated_kind} in version {version:?} cannot be handled as a {}",
+            "{stated_kind} in version {version:?} cannot be handled as a {}: unknown conversion",
             form.kind
         )));
     }
