@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod apisix;
 mod attempt;
+mod ingress;
 mod istio;
 mod knative;
 mod kubernetes;
 mod memory;
+mod nginx;
 mod objects;
 mod ownership;
 mod registry;
@@ -13,12 +16,14 @@ mod smi;
 mod takeover;
 mod viewed;
 
+pub use apisix::Apisix;
 pub use attempt::Attempt;
 pub use istio::Istio;
 pub use knative::{Knative, KnativeService};
 pub use kube;
 pub use kubernetes::Kubernetes;
 pub use memory::{MemoryObjects, Operation};
+pub use nginx::Nginx;
 pub use objects::{LiveObjects, ObjectError, Objects};
 pub use ownership::{ObjectMetadata, apex_metadata};
 pub use registry::Routers;

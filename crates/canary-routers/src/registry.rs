@@ -10,7 +10,7 @@ use canary_core::{Capabilities, Registry, Router, UnknownName};
 use kube::core::ApiResource;
 use serde_json::Value;
 
-use crate::{Istio, Knative, KnativeService, Kubernetes, ObjectError, Objects, Smi};
+use crate::{Apisix, Istio, Knative, KnativeService, Kubernetes, Nginx, ObjectError, Objects, Smi};
 
 /// Makes a router on a handle to the cluster.
 type Constructor = Arc<dyn Fn(Arc<dyn Objects>) -> Arc<dyn Router> + Send + Sync>;
@@ -52,6 +52,8 @@ impl Default for Routers {
             .with_prefix("smi:v1alpha1", Smi::kinds("v1alpha1"), |o| Arc::new(Smi::new(o, "v1alpha1")))
             .with_prefix("smi:v1alpha2", Smi::kinds("v1alpha2"), |o| Arc::new(Smi::new(o, "v1alpha2")))
             .with_prefix("smi:v1alpha3", Smi::kinds("v1alpha3"), |o| Arc::new(Smi::new(o, "v1alpha3")))
+            .with_kinds("nginx", Nginx::kinds(), |objects| Arc::new(Nginx::new(objects, Nginx::PREFIX)))
+            .with_kinds("apisix", Apisix::kinds(), |objects| Arc::new(Apisix::new(objects)))
     }
 }
 
