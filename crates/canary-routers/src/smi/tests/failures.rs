@@ -2,6 +2,7 @@
 
 use canary_core::RouterError;
 
+use super::super::view::TrafficSplitSpec;
 use super::*;
 use crate::{ObjectError, Operation};
 
@@ -25,9 +26,9 @@ async fn a_conflict_surfaces_and_the_next_call_succeeds() {
 async fn writes_are_conditional_on_what_was_read() {
     let mesh = Mesh::new("v1alpha2").reconciled().await;
     let place = mesh.router.place(&mesh.route);
-    let live = place.existing::<super::super::view::TrafficSplitSpec>("").await.unwrap();
+    let live = place.existing::<TrafficSplitSpec>("").await.unwrap();
     mesh.objects.touch(&kind("v1alpha2"), "test", "podinfo");
-    let error = mesh.router.write(&mesh.route, &live, Default::default(), "update: ").await.unwrap_err();
+    let error = mesh.router.write(&mesh.route, &live, TrafficSplitSpec::default(), "update: ").await.unwrap_err();
     assert_eq!(error.category(), "conflict");
 }
 
