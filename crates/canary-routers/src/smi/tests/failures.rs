@@ -28,7 +28,8 @@ async fn writes_are_conditional_on_what_was_read() {
     let place = mesh.router.place(&mesh.route);
     let live = place.existing::<TrafficSplitSpec>("").await.unwrap();
     mesh.objects.touch(&kind("v1alpha2"), "test", "podinfo");
-    let error = mesh.router.write(&mesh.route, &live, TrafficSplitSpec::default(), "update: ").await.unwrap_err();
+    let error =
+        mesh.router.write(&mesh.route, &live, TrafficSplitSpec::default(), "update: ").await.unwrap_err();
     assert_eq!(error.category(), "conflict");
 }
 
