@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use canary_api::GoDuration;
 use canary_sandbox::{Scenario, shipped, shipped_names};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::play::{Request, play};
 use crate::verdict::Ending;
-use crate::{manifests, report, world};
+use crate::{data, manifests, place, report, world};
 
 /// Tools for canary rollouts.
 #[derive(Parser)]
@@ -24,11 +24,19 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Play a rollout of the objects in files, without a cluster and in no time.
-    #[command(after_help = "Examples:\n  canaryctl simulate examples/podinfo\n  \
-        canaryctl simulate canary.yaml --scenario errors --expect failed\n  \
-        canaryctl simulate deploy/ --image podinfod=podinfo:6.1.0 --output json")]
+    #[command(after_help = "\
+Examples:
+  canaryctl simulate examples/podinfo
+  canaryctl simulate canary.yaml --scenario errors --expect failed
+  canaryctl simulate deploy/ --image podinfod=6.1.0 --output json
+
+Exit codes:
+  0  played; where --expect is given, every rollout ended so
+  1  a rollout did not end as expected
+  2  the objects, the scenario or the command line cannot be used")]
     Simulate(Simulate),
     /// Print the definitions of Canary, MetricTemplate and AlertProvider.
+    #[command(after_help = "Example:\n  canaryctl crds | kubectl apply -f -")]
     Crds {
         /// Only the fields that Flagger has.
         #[arg(long)]
@@ -62,8 +70,8 @@ struct Simulate {
     /// How every rollout has to end for exit code 0.
     #[arg(long, value_enum)]
     expect: Option<Expect>,
-    /// A rollout that takes longer, in simulated time, counts as not ended.
-    #[arg(long, default_value = "2h", value_name = "DURATION", value_parser = duration)]
+    /// A rollout that takes longer, in simulated time, is given up as not finished.
+    #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = duration)]
     limit: Duration,
 }
 
@@ -129,7 +137,7 @@ impl Simulate {
         let played = play(&world, &request)?;
         match self.output {
             Output::Text => report::text(&world, &request, &played, &mut anstream::stdout())?,
-            Output::Json => report::json(&world, &request, &played, &mut anstream::stdout())?,
+            Output::Json => data::json(&world, &request, &played, &mut anstream::stdout())?,
         }
         let as_expected = played.iter().all(|rollout| match (self.expect, &rollout.verdict.ending) {
             (None, _) => true,
@@ -151,5 +159,8 @@ fn scenario(name: &str) -> anyhow::Result<Scenario> {
         bail!("{unknown}; and there is no file of that name");
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("{name} cannot be read"))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("{name} is not a scenario"))
+    serde_saphyr::from_str(&text).map_err(|error| {
+        let (line, what) = place::fault(&error);
+        anyhow!("{name}, line {line}: {what}")
+    })
 }

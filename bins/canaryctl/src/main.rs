@@ -1,10 +1,18 @@
 //! The operator's command line: plays rollouts without a cluster, and prints the CRDs.
 
 mod command_line;
+mod data;
+mod fields;
+mod made_up;
 mod manifests;
+mod onlooker;
+mod place;
 mod play;
+mod progress;
+mod questions;
 mod recording;
 mod report;
+mod revision;
 mod timeline;
 mod verdict;
 mod world;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 
+use crate::place::{Place, fault};
+
 /// An object and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
@@ -12,27 +14,17 @@ pub(crate) struct Manifest {
     pub(crate) place: Place,
 }
 
-/// A document of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    /// Counted from 1.
-    pub(crate) document: usize,
-    /// Line at which the document begins, counted from 1.
-    line: usize,
-    text: String,
-}
+impl Manifest {
+    /// A text of the object; empty when there is none.
+    pub(crate) fn text(&self, pointer: &str) -> &str {
+        self.object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
 
-impl Place {
-    /// The place of a field: the line that holds its last name, or the beginning of the document.
-    pub(crate) fn of_field(&self, field: &str) -> String {
-        let last = field.rsplit('.').next().unwrap_or_default();
-        let last = last.split('[').next().unwrap_or_default();
-        let within = self.text.lines().position(|line| {
-            let key = line.trim_start().trim_start_matches("- ").trim_matches(['"', '{', ' ']);
-            key.strip_prefix(last).is_some_and(|rest| rest.trim_start_matches('"').starts_with(':'))
-        });
-        format!("{}, document {}, line {}", self.file, self.document, self.line + within.unwrap_or(0))
+    /// Whether this is that object.
+    pub(crate) fn is(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        self.text("/kind") == kind
+            && self.text("/metadata/namespace") == namespace
+            && self.text("/metadata/name") == name
     }
 }
 
@@ -78,52 +70,55 @@ fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> anyhow::Result
 
 /// Reads the documents of one file; lists give their items.
 fn parse(file: &str, text: &str, manifests: &mut Vec<Manifest>) -> anyhow::Result<()> {
-    for (n, (line, document)) in documents(text).into_iter().enumerate() {
-        let place = Place { file: file.to_owned(), document: n + 1, line, text: document.clone() };
+    for (n, (first_line, document)) in documents(text).into_iter().enumerate() {
         let value: Value = serde_saphyr::from_str(&document).map_err(|error| {
-            let at = error.location().map_or(line, |l| line + usize::try_from(l.line()).unwrap_or(1) - 1);
-            let what = error.to_string().lines().next().unwrap_or_default().to_owned();
-            anyhow!("{file}, document {}, line {at}: {what}", n + 1)
+            let (line, what) = fault(&error);
+            anyhow!("{file}, document {}, line {}: {what}", n + 1, first_line + line - 1)
         })?;
-        if value.is_null() {
-            continue; // only comments
+        if !value.is_null() {
+            add(value, &Place::new(file, n + 1, first_line, &document), manifests)?;
         }
-        add(value, place, manifests)?;
     }
     Ok(())
 }
 
-fn add(object: Value, place: Place, manifests: &mut Vec<Manifest>) -> anyhow::Result<()> {
-    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let kind = text("/kind");
-    if kind.is_empty() || text("/apiVersion").is_empty() {
-        let field = if kind.is_empty() { "kind" } else { "apiVersion" };
-        bail!("{}: {field} is missing, expected a Kubernetes object", place.of_field(field));
+fn add(object: Value, place: &Place, manifests: &mut Vec<Manifest>) -> anyhow::Result<()> {
+    let manifest = Manifest { object, place: place.clone() };
+    let kind = manifest.text("/kind");
+    for field in ["kind", "apiVersion"] {
+        if manifest.text(&format!("/{field}")).is_empty() {
+            bail!("{}: {field} is missing, expected a Kubernetes object", place.of(field));
+        }
     }
-    if let (true, Some(items)) = (kind.ends_with("List"), object.get("items").and_then(Value::as_array)) {
-        return items.iter().try_for_each(|item| add(item.clone(), place.clone(), manifests));
+    if let (true, Some(items)) = (kind.ends_with("List"), manifest.object["items"].as_array()) {
+        let mut items = items.iter().enumerate();
+        return items.try_for_each(|(n, item)| add(item.clone(), &place.item(n), manifests));
     }
-    if text("/metadata/name").is_empty() {
-        bail!("{}: metadata.name is missing, expected the name of the {kind}", place.of_field("metadata"));
+    if manifest.text("/metadata/name").is_empty() {
+        bail!("{}: metadata.name is missing, expected the name of the {kind}", place.of("metadata.name"));
     }
-    manifests.push(Manifest { object, place });
+    manifests.push(manifest);
     Ok(())
 }
 
 /// The documents of a file, each with the line at which it begins.
 fn documents(text: &str) -> Vec<(usize, String)> {
     let mut all = Vec::new();
-    let (mut begin, mut lines) = (1, Vec::new());
+    let (mut first_line, mut lines) = (1, Vec::new());
     for (n, line) in text.lines().enumerate() {
-        if line == "---" || line.starts_with("--- ") {
-            all.push((begin, std::mem::take(&mut lines).join("\n")));
-            begin = n + 2;
-        } else {
-            lines.push(line);
+        match line.strip_prefix("---") {
+            Some(rest) if rest.is_empty() || rest.starts_with([' ', '\t']) => {
+                all.push((first_line, std::mem::take(&mut lines).join("\n")));
+                first_line = n + 1;
+                // What stands behind the marker belongs to the document, at its column.
+                lines.push(format!("   {rest}"));
+            }
+            _ => lines.push(line.to_owned()),
         }
     }
-    all.push((begin, lines.join("\n")));
-    all.retain(|(_, text)| text.lines().any(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#')));
+    all.push((first_line, lines.join("\n")));
+    let says_something = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    all.retain(|(_, text)| text.lines().any(says_something));
     all
 }
 
@@ -131,42 +126,50 @@ fn documents(text: &str) -> Vec<(usize, String)> {
 mod tests {
     use super::*;
 
-    fn error(text: &str) -> String {
-        parse("a.yaml", text, &mut Vec::new()).unwrap_err().to_string()
-    }
+    const GOOD: &str = "kind: A\napiVersion: v1\nmetadata:\n  name: a\n";
 
     #[test]
     fn a_mistake_names_file_document_line_and_field() {
-        let good = "kind: A\napiVersion: v1\nmetadata:\n  name: a\n";
-        assert!(error(&format!("{good}---\nkind: [\n")).starts_with("a.yaml, document 2, line "));
-        assert_eq!(
-            error(&format!("{good}---\n# x\napiVersion: v1\nmetadata: {{name: b}}\n")),
-            "a.yaml, document 2, line 6: kind is missing, expected a Kubernetes object"
-        );
-        assert_eq!(
-            error("kind: A\napiVersion: v1\nmetadata: {}\n"),
-            "a.yaml, document 1, line 3: metadata.name is missing, expected the name of the A"
-        );
+        for (text, error) in [
+            (format!("{GOOD}---\nkind: [\n"), "a.yaml, document 2, line 6: unclosed bracket '['"),
+            (
+                format!("{GOOD}---\n# x\napiVersion: v1\nmetadata: {{name: b}}\n"),
+                "a.yaml, document 2, line 5: kind is missing, expected a Kubernetes object",
+            ),
+            (
+                "kind: A\napiVersion: v1\nmetadata: {}\n".into(),
+                "a.yaml, document 1, line 3: metadata.name is missing, expected the name of the A",
+            ),
+            (
+                "# x\n--- {kind: A, apiVersion: v1}".into(),
+                "a.yaml, document 1, line 2: metadata.name is missing, expected the name of the A",
+            ),
+            (
+                "kind: List\napiVersion: v1\nitems:\n- {kind: A, apiVersion: v1, metadata: {name: a}}\n- apiVersion: v1\n".into(),
+                "a.yaml, document 1, line 5: kind is missing, expected a Kubernetes object",
+            ),
+            (
+                "{\"apiVersion\": \"v1\",\n\"kind\": \"A\",\n\"metadata\": {\"name\": 1}}".into(),
+                "a.yaml, document 1, line 3: metadata.name is missing, expected the name of the A",
+            ),
+            ("just words".into(), "a.yaml, document 1, line 1: kind is missing, expected a Kubernetes object"),
+        ] {
+            let found = parse("a.yaml", &text, &mut Vec::new()).unwrap_err().to_string();
+            assert_eq!(found, error, "{text}");
+        }
     }
 
     #[test]
     fn lists_give_their_items_and_comments_give_nothing() {
-        let mut found = Vec::new();
         let item = "{kind: A, apiVersion: v1, metadata: {name: a}}";
-        parse(
-            "a.yaml",
-            &format!("# only\n---\nkind: List\napiVersion: v1\nitems: [{item}, {item}]\n"),
-            &mut found,
-        )
-        .unwrap();
-        assert_eq!(found.len(), 2);
-    }
-
-    #[test]
-    fn a_field_is_found_by_its_name() {
-        let mut found = Vec::new();
-        let text = "kind: A\napiVersion: v1\nmetadata: {name: a}\nspec:\n  analysis:\n    stepWeight: 2.5\n";
-        parse("a.yaml", text, &mut found).unwrap();
-        assert_eq!(found[0].place.of_field("spec.analysis.stepWeight"), "a.yaml, document 1, line 6");
+        for (text, objects) in [
+            (format!("# only\n---\nkind: List\napiVersion: v1\nitems: [{item}, {item}]\n"), 2),
+            (format!("--- {item}\n---\t# a comment\n{item}\n---\n"), 2),
+            ("# nothing\n---\n\n".into(), 0),
+        ] {
+            let mut found = Vec::new();
+            parse("a.yaml", &text, &mut found).unwrap();
+            assert_eq!(found.len(), objects, "{text}");
+        }
     }
 }

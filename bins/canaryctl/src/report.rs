@@ -1,14 +1,13 @@
-//! The timeline on paper: for people, and for programs.
+//! The timeline for people.
 
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
-use serde_json::json;
 
 use crate::play::{Played, Request};
-use crate::timeline::{Entry, What};
-use crate::verdict::{Ending, round};
+use crate::timeline::{Position, Story, What};
+use crate::verdict::{Ending, round, span};
 use crate::world::{Subject, World};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -18,9 +17,13 @@ const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
 /// Cells of the bar.
-const BAR: i64 = 20;
+const BAR: usize = 10;
+/// Moments that are alike are shown in full up to this number.
+const ALIKE: usize = 5;
+/// Width of what stands before the text: time, bar, share and phase.
+const MARGIN: usize = 9 + 2 + BAR + 6 + 2 + 16 + 1;
 
-/// Writes the timeline that a person likes to read.
+/// Writes the timeline of all canaries.
 pub(crate) fn text(
     world: &World,
     request: &Request,
@@ -50,40 +53,78 @@ fn one(subject: &Subject, rollout: &Played, out: &mut dyn Write) -> io::Result<(
         plan.interval.as_secs(),
         plan.threshold,
     )?;
-    let begin =
-        rollout.story.applied.or_else(|| rollout.story.entries.first().map(|e| e.at)).unwrap_or_default();
-    let mut last: Option<Timestamp> = None;
-    for (n, entry) in rollout.story.entries.iter().enumerate() {
-        // The share that the moment ends with, at its first line.
-        let weight = rollout
-            .story
-            .entries
-            .iter()
-            .skip(n)
-            .take_while(|e| e.at.as_second() == entry.at.as_second())
-            .last()
-            .map_or(0, |e| e.weight);
-        let fresh = last.is_none_or(|at| at.as_second() != entry.at.as_second());
-        if fresh {
-            write!(out, "{:>8}  {} {weight:>3} %  ", clock(entry.at, begin), bar(weight))?;
-        } else {
-            write!(out, "{:width$}", "", width = 8 + 2 + usize::try_from(BAR).unwrap_or(0) + 8)?;
+    let begin = rollout.story.begin();
+    let moments = moments(&rollout.story);
+    let mut rest = moments.as_slice();
+    while let Some(first) = rest.first() {
+        let alike = rest.iter().take_while(|m| m.is_like(first)).count();
+        let shown = if alike > ALIKE { 2 } else { alike };
+        for moment in rest.iter().take(shown) {
+            moment.write(begin, out)?;
         }
-        last = Some(entry.at);
-        line(entry, out)?;
+        if let (true, Some(last)) = (alike > shown, rest.get(alike - 1)) {
+            let until = clock(last.at, begin);
+            writeln!(out, "{:MARGIN$}{DIM}… and {} times more until {until}{DIM:#}", "", alike - shown)?;
+        }
+        rest = rest.get(alike..).unwrap_or_default();
     }
-    verdict(rollout, begin, out)
+    verdict(subject, rollout, begin, out)
 }
 
-fn line(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    match &entry.what {
+/// What happened within one second.
+struct Moment<'a> {
+    at: Timestamp,
+    position: Position,
+    all: Vec<&'a What>,
+}
+
+fn moments(story: &Story) -> Vec<Moment<'_>> {
+    let mut moments: Vec<Moment<'_>> = Vec::new();
+    for entry in &story.entries {
+        match moments.last_mut().filter(|m| m.at.as_second() == entry.at.as_second()) {
+            Some(moment) => moment.all.push(&entry.what),
+            None => moments.push(Moment {
+                at: entry.at,
+                position: story.position_at(entry.at),
+                all: vec![&entry.what],
+            }),
+        }
+    }
+    moments
+}
+
+impl Moment<'_> {
+    fn is_like(&self, other: &Self) -> bool {
+        (self.position, &self.all) == (other.position, &other.all)
+    }
+
+    fn write(&self, begin: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+        let Position { phase, weight, mirrored, .. } = self.position;
+        let bar = if mirrored { "≈".repeat(BAR) } else { bar(weight) };
+        write!(out, "{:>9}  {bar} {weight:>3} %  {:<16} ", clock(self.at, begin), phase.as_str())?;
+        for (n, what) in self.all.iter().enumerate() {
+            if n > 0 {
+                write!(out, "{:MARGIN$}", "")?;
+            }
+            line(what, out)?;
+        }
+        Ok(())
+    }
+}
+
+fn line(what: &What, out: &mut dyn Write) -> io::Result<()> {
+    match what {
         What::Event { warning: true, text } => writeln!(out, "{WARN}! {text}{WARN:#}"),
         What::Event { warning: false, text } => writeln!(out, "  {text}"),
-        What::Applied { image } => writeln!(out, "{BOLD}> the user applies {image}{BOLD:#}"),
+        What::Alert { to, severity, text } => writeln!(out, "{DIM}@ {to} ({severity}): {text}{DIM:#}"),
+        What::Applied { image, made_up } => {
+            let hint = if *made_up { " (made up; --image chooses)" } else { "" };
+            writeln!(out, "{BOLD}> new revision applied: {image}{BOLD:#}{DIM}{hint}{DIM:#}")
+        }
         What::Hook { name, hook, passed, text } => {
             let (mark, style) = mark(*passed);
-            let text = if *passed { String::new() } else { format!(": {text}") };
-            writeln!(out, "{style}{mark}{style:#} {hook} hook {name}{text}")
+            let text = if *passed || text.is_empty() { String::new() } else { format!(": {text}") };
+            writeln!(out, "{style}{mark}{style:#} {} hook {name}{text}", hook.as_str())
         }
         What::Check { name, value, error, min, max, passed } => {
             let (mark, style) = mark(*passed);
@@ -92,10 +133,8 @@ fn line(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
                 (None, Some(error)) => error.clone(),
                 (None, None) => "no value".into(),
             };
-            let bounds: Vec<_> = [min.map(|m| format!("at least {m}")), max.map(|m| format!("at most {m}"))]
-                .into_iter()
-                .flatten()
-                .collect();
+            let bounds = [min.map(|m| format!("at least {m}")), max.map(|m| format!("at most {m}"))];
+            let bounds: Vec<_> = bounds.into_iter().flatten().collect();
             let bounds = if bounds.is_empty() { "any value".into() } else { bounds.join(", ") };
             writeln!(out, "{style}{mark}{style:#} {name} {value} {DIM}({bounds}){DIM:#}")
         }
@@ -106,70 +145,47 @@ fn mark(passed: bool) -> (&'static str, Style) {
     if passed { ("✓", GOOD) } else { ("✗", BAD) }
 }
 
-fn verdict(rollout: &Played, begin: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+fn verdict(subject: &Subject, rollout: &Played, begin: Timestamp, out: &mut dyn Write) -> io::Result<()> {
     let end = rollout.story.entries.last().map_or(begin, |e| e.at);
     let took = clock(end, begin);
-    let reason = &rollout.verdict.reason;
+    let (name, reason) = (subject.label(), &rollout.verdict.reason);
     match rollout.verdict.ending {
-        Ending::Promoted => writeln!(out, "{GOOD}promoted{GOOD:#} after {took}: {reason}"),
-        Ending::RolledBack => writeln!(out, "{BAD}rolled back{BAD:#} after {took}: {reason}"),
-        Ending::NotEnded => writeln!(out, "{WARN}not ended{WARN:#}, the last news after {took}: {reason}"),
-        Ending::NotInitialized => writeln!(out, "{BAD}never initialized{BAD:#}: {reason}"),
+        Ending::Promoted => writeln!(out, "{name} {GOOD}promoted{GOOD:#} after {took}: {reason}"),
+        Ending::RolledBack => writeln!(out, "{name} {BAD}rolled back{BAD:#} after {took}: {reason}"),
+        Ending::NotEnded => writeln!(out, "{name} {WARN}not finished{WARN:#}, {reason}"),
+        Ending::NotInitialized => writeln!(out, "{name} {BAD}never initialized{BAD:#}: {reason}"),
     }
 }
 
-/// Minutes and seconds since the revision was applied.
+/// Time since the revision was applied.
 fn clock(at: Timestamp, begin: Timestamp) -> String {
-    let seconds = at.as_second() - begin.as_second();
-    let sign = if seconds < 0 { "-" } else { "" };
-    let (minutes, rest) = (seconds.abs() / 60, seconds.abs() % 60);
-    format!("{sign}{minutes}:{rest:02}")
+    span(at.as_second() - begin.as_second())
 }
 
 fn bar(weight: i64) -> String {
-    let full = usize::try_from((weight * BAR + 50) / 100).unwrap_or(0);
-    let empty = usize::try_from(BAR).unwrap_or(0).saturating_sub(full);
-    format!("{}{}", "█".repeat(full), "░".repeat(empty))
+    let halves = usize::try_from(weight).unwrap_or(0).min(100) * 2 * BAR / 100;
+    let (full, half) = (halves / 2, halves % 2);
+    format!("{}{}{}", "█".repeat(full), "▌".repeat(half), "░".repeat(BAR - full - half))
 }
 
-/// Writes everything as JSON: seconds count from the new revision.
-pub(crate) fn json(
-    world: &World,
-    request: &Request,
-    played: &[Played],
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let canaries: Vec<_> = world
-        .canaries
-        .iter()
-        .zip(played)
-        .map(|(subject, rollout)| {
-            let begin = rollout
-                .story
-                .applied
-                .or_else(|| rollout.story.entries.first().map(|e| e.at))
-                .unwrap_or_default();
-            let entries: Vec<_> = rollout
-                .story
-                .entries
-                .iter()
-                .map(|entry| {
-                    let mut value = json!(entry);
-                    value["seconds"] = (entry.at.as_second() - begin.as_second()).into();
-                    value
-                })
-                .collect();
-            json!({
-                "name": subject.name,
-                "namespace": subject.namespace,
-                "phase": rollout.story.phase,
-                "verdict": rollout.verdict.ending,
-                "reason": rollout.verdict.reason,
-                "timeline": entries,
-            })
-        })
-        .collect();
-    let all = json!({"scenario": request.scenario.about, "notes": world.remarks, "canaries": canaries});
-    writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_have_half_cells() {
+        for (weight, expected) in
+            [(0, "░░░░░░░░░░"), (15, "█▌░░░░░░░░"), (99, "█████████▌"), (100, "██████████")]
+        {
+            assert_eq!(bar(weight), expected);
+        }
+    }
+
+    #[test]
+    fn times_count_from_the_revision() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        for (second, expected) in [(100, "0:00"), (34, "-1:06"), (161, "1:01"), (7_300, "2:00:00")] {
+            assert_eq!(clock(at(second), at(100)), expected);
+        }
+    }
 }

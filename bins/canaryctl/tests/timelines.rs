@@ -13,25 +13,85 @@ fn simulate(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_canaryctl")).arg("simulate").args(arguments).output().unwrap()
 }
 
+fn canaries(file: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/canaries").join(file);
+    file.to_str().unwrap().to_owned()
+}
+
+/// A file of its own in the build's folder for such files.
+fn temporary(name: &str, content: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.yaml"));
+    std::fs::write(&file, content).unwrap();
+    file
+}
+
+fn simulate_text(name: &str, content: &str) -> Output {
+    simulate(&[temporary(name, content).to_str().unwrap()])
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Compares with the file of that name.
+fn assert_printed(name: &str, arguments: &[&str]) {
+    let output = simulate(arguments);
+    let printed = text(&output.stdout);
+    assert_eq!(text(&output.stderr), "", "{name}");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/timelines/{name}.txt"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, printed).unwrap();
+    } else {
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), printed, "{name}");
+    }
 }
 
 #[test]
 fn every_shipped_scenario_is_played_as_written_down() {
     let listed = text(&simulate(&["--list-scenarios"]).stdout);
-    let names: Vec<_> =
-        listed.lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
+    let names: Vec<_> = listed.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
     assert_eq!(names.len(), 9);
     for name in names {
-        let played = text(&simulate(&[examples().to_str().unwrap(), "--scenario", &name]).stdout);
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/timelines/{name}.txt"));
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&file, played).unwrap();
-        } else {
-            assert_eq!(std::fs::read_to_string(&file).unwrap(), played, "{name}");
-        }
+        assert_printed(name, &[examples().to_str().unwrap(), "--scenario", name]);
     }
+}
+
+/// Two canaries at once: each with its own hooks, checks, images and alerts.
+#[test]
+fn canaries_do_not_get_into_each_others_way() {
+    let (two, errors) = (canaries("two.yaml"), canaries("errors.yaml"));
+    assert_printed("two-healthy", &[&two, "--image", "till=2.0.0"]);
+    assert_printed("two-errors", &[&two, "--scenario", &errors]);
+}
+
+#[test]
+fn a_gate_that_never_opens_ends_at_the_limit() {
+    let gate = canaries("gate.yaml");
+    assert_printed("gated", &[&gate, "--scenario", "gate-closed", "--limit", "1h", "-n", "shop"]);
+    let expected = simulate(&[&gate, "--scenario", "gate-closed", "--limit", "1h", "--expect", "failed"]);
+    assert_eq!(expected.status.code(), Some(1), "not finished is not failed");
+}
+
+#[test]
+fn verdicts_are_true_of_what_was_not_analysed() {
+    let good = std::fs::read_to_string(examples().join("canary.yaml")).unwrap();
+    for (setting, verdict) in [
+        ("skipAnalysis: true", "serves all traffic; its analysis was skipped (spec.skipAnalysis)"),
+        ("suspend: true", "podinfo.test never initialized: the canary is suspended (spec.suspend)"),
+    ] {
+        let changed = good.replacen("  analysis:\n", &format!("  {setting}\n  analysis:\n"), 1);
+        let output = simulate_text(&setting[..4], &changed);
+        assert!(text(&output.stdout).contains(verdict), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn a_field_that_no_canary_has_is_told_with_its_line() {
+    let good = std::fs::read_to_string(examples().join("canary.yaml")).unwrap();
+    let output = simulate_text("typo", &good.replace("stepWeight: 10", "stepWeight: 10\n    stepweight: 5"));
+    let line = good.lines().position(|l| l.contains("stepWeight: 10")).unwrap() + 2;
+    let told = format!("typo.yaml, document 1, line {line}: a Canary has no field spec.analysis.stepweight");
+    assert!(text(&output.stdout).contains(&told), "{}", text(&output.stdout));
 }
 
 #[test]
@@ -72,17 +132,29 @@ fn what_is_missing_is_made_up_and_said_so() {
 
 #[test]
 fn a_wrong_field_is_named_with_its_line() {
-    let folder = std::env::temp_dir().join(format!("canaryctl-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let file = folder.join("canary.yaml");
     let good = std::fs::read_to_string(examples().join("canary.yaml")).unwrap();
-    std::fs::write(&file, good.replace("stepWeight: 10", "stepWeight: 2.5")).unwrap();
-    let output = simulate(&[file.to_str().unwrap()]);
+    for (right, wrong, told) in [
+        ("stepWeight: 10", "stepWeight: 2.5", "spec.analysis.stepWeight is 2.5"),
+        ("kind: Deployment", "kind: Toy", "spec.targetRef.kind is \"Toy\""),
+        ("type: pre-rollout", "type: prerollout", "spec.analysis.webhooks[0].type is \"prerollout\""),
+        ("port: 80", "port: http", "spec.service.port is \"http\""),
+        ("interval: 30s", "interval: often", "spec.analysis.metrics[1].interval: Invalid value: \"often\""),
+    ] {
+        let output = simulate_text("wrong", &good.replacen(right, wrong, 1));
+        let error = text(&output.stderr);
+        let line = good.lines().position(|l| l.contains(right)).unwrap() + 1;
+        assert!(error.contains(&format!("wrong.yaml, document 1, line {line}: ")), "{error}");
+        assert!(error.contains(told), "{error}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn a_wrong_scenario_is_named_with_its_line() {
+    let file = temporary("scenario", "about: x\nmetrics:\n  a:\n  - {valu: 1}\n");
+    let output = simulate(&[examples().to_str().unwrap(), "--scenario", file.to_str().unwrap()]);
     let error = text(&output.stderr);
-    let line = good.lines().position(|l| l.contains("stepWeight: 10")).unwrap() + 1;
-    assert!(error.contains(&format!("canary.yaml, document 1, line {line}: ")), "{error}");
-    assert!(error.contains("spec.analysis.stepWeight is 2.5"), "{error}");
-    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(error.contains("scenario.yaml, line 4: unknown field `valu`"), "{error}");
 }
 
 #[test]
