@@ -143,14 +143,16 @@ impl Cache {
         kinds.retain(|id_of_kind, kind| {
             let mut readers = lock(&kind.readers);
             let mut store = lock(&kind.store);
+            let is_followed = *id_of_kind == id(followed);
             readers.retain(|object, canaries| {
                 canaries.remove(canary);
-                if canaries.is_empty() {
+                // Followed objects are not there for the sake of readers.
+                if canaries.is_empty() && !is_followed {
                     store.forget(object);
                 }
                 !canaries.is_empty()
             });
-            let keep = !readers.is_empty() || *id_of_kind == id(followed);
+            let keep = !readers.is_empty() || is_followed;
             if !keep {
                 kind.stop.cancel();
             }
