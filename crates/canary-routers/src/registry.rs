@@ -10,7 +10,10 @@ use canary_core::{Capabilities, Registry, Router, UnknownName};
 use kube::core::ApiResource;
 use serde_json::Value;
 
-use crate::{Apisix, Istio, Knative, KnativeService, Kubernetes, Nginx, ObjectError, Objects, Smi};
+use crate::{
+    Apisix, AppMesh, GatewayApi, Istio, Knative, KnativeService, Kubernetes, Nginx, ObjectError, Objects,
+    Smi, Traefik,
+};
 
 /// Makes a router on a handle to the cluster.
 type Constructor = Arc<dyn Fn(Arc<dyn Objects>) -> Arc<dyn Router> + Send + Sync>;
@@ -44,6 +47,14 @@ impl Default for Routers {
     /// The routers of this crate.
     fn default() -> Self {
         Self::empty()
+            .with_kinds("appmesh", AppMesh::kinds("v1beta1"), |o| Arc::new(AppMesh::new(o, "v1beta1")))
+            .with_prefix("appmesh:v1beta2", AppMesh::kinds("v1beta2"), |o| {
+                Arc::new(AppMesh::new(o, "v1beta2"))
+            })
+            .with_prefix("gatewayapi:v1", GatewayApi::kinds("v1"), |o| Arc::new(GatewayApi::new(o, "v1")))
+            .with_prefix("gatewayapi:v1beta1", GatewayApi::kinds("v1beta1"), |o| {
+                Arc::new(GatewayApi::new(o, "v1beta1"))
+            })
             .with_kinds("istio", Istio::kinds(Istio::VERSION), |objects| Arc::new(Istio::new(objects)))
             .with_kinds("knative", vec![KnativeService::kind()], |objects| Arc::new(Knative::new(objects)))
             .with("kubernetes", |_| Arc::new(Kubernetes))
@@ -52,6 +63,7 @@ impl Default for Routers {
             .with_prefix("smi:v1alpha1", Smi::kinds("v1alpha1"), |o| Arc::new(Smi::new(o, "v1alpha1")))
             .with_prefix("smi:v1alpha2", Smi::kinds("v1alpha2"), |o| Arc::new(Smi::new(o, "v1alpha2")))
             .with_prefix("smi:v1alpha3", Smi::kinds("v1alpha3"), |o| Arc::new(Smi::new(o, "v1alpha3")))
+            .with_kinds("traefik", Traefik::kinds(), |objects| Arc::new(Traefik::new(objects)))
             .with_kinds("nginx", Nginx::kinds(), |objects| Arc::new(Nginx::new(objects, Nginx::PREFIX)))
             .with_kinds("apisix", Apisix::kinds(), |objects| Arc::new(Apisix::new(objects)))
     }

@@ -2,22 +2,13 @@
 //!
 //! The cookies come with the route. Nothing is drawn here, so that a repeated call writes the same rules.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
-
-use canary_core::{Affinity, CookieAttributes, HttpMatch, RouteSpec, StringMatch};
+use canary_core::{Affinity, RouteSpec};
 use serde_json::{Value, json};
 
 use super::routes::{conditions, destinations, merged};
 use super::view::{Fields, HttpRoute};
 use super::weights::Split;
-
-/// The header that clients send.
-const COOKIE: &str = "Cookie";
-/// The header that servers send.
-const SET_COOKIE: &str = "Set-Cookie";
-/// Life of the canary's cookie when none is given, seconds.
-const DAY: i64 = 86_400;
+use crate::cookie::{Cookie, DAY, SET_COOKIE, escaped};
 
 /// The rules made from the `weighted` one, which comes last. `Err` says which cookie is missing.
 pub(super) fn rules(
@@ -87,7 +78,7 @@ fn sticky_rule(
 /// Tells holders of a cookie that is no longer used to forget it.
 fn expiring_rule(weighted: &HttpRoute, route: &RouteSpec, cookie: &Cookie<'_>, split: &Split) -> HttpRoute {
     let mut rule = sticky_rule(weighted, route, cookie, (split.primary, split.canary));
-    add_response_header(&mut rule.headers, &format!("{}={}; Max-Age=-1", cookie.name, cookie.value));
+    add_response_header(&mut rule.headers, &cookie.forget());
     rule
 }
 
@@ -101,61 +92,4 @@ fn add_response_header(headers: &mut Option<Fields>, set_cookie: &str) {
     let headers = headers.get_or_insert_default();
     let response = headers.entry("response").or_insert_with(|| json!({}));
     response["add"][SET_COOKIE] = Value::from(set_cookie);
-}
-
-/// A cookie in force.
-struct Cookie<'a> {
-    name: &'a str,
-    value: &'a str,
-}
-
-impl<'a> Cookie<'a> {
-    /// From `name=value`. Flagger stores a cookie without a name when none was configured; it then gets `name`.
-    fn parse(text: &'a str, name: &'a str) -> Self {
-        match text.split_once('=') {
-            Some(("", value)) => Self { name, value },
-            Some((name, value)) => Self { name, value },
-            None => Self { name, value: text },
-        }
-    }
-
-    fn condition(&self) -> HttpMatch {
-        let regex = Some(format!(".*{}.*{}.*", escaped(self.name), escaped(self.value)));
-        let holds = StringMatch { regex, ..StringMatch::default() };
-        HttpMatch { headers: BTreeMap::from([(COOKIE.to_owned(), holds)]), ..HttpMatch::default() }
-    }
-
-    /// The text of `Set-Cookie`, attributes in Flagger's order.
-    fn set(&self, max_age: i64, attributes: &CookieAttributes) -> String {
-        let mut text = format!("{}={}; Max-Age={max_age}", self.name, self.value);
-        let valued = |text: &mut String, name: &str, value: Option<&String>| {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                let _ = write!(text, "; {name}={value}"); // a String takes everything
-            }
-        };
-        let flag = |text: &mut String, name: &str, set: bool| {
-            if set {
-                let _ = write!(text, "; {name}");
-            }
-        };
-        valued(&mut text, "Domain", attributes.domain.as_ref());
-        flag(&mut text, "HttpOnly", attributes.http_only);
-        flag(&mut text, "Partitioned", attributes.partitioned);
-        valued(&mut text, "Path", attributes.path.as_ref());
-        valued(&mut text, "SameSite", attributes.same_site.as_ref());
-        flag(&mut text, "Secure", attributes.secure);
-        text
-    }
-}
-
-/// `text` as a regular expression for just that text. A name such as `app.session` would else match others.
-fn escaped(text: &str) -> String {
-    let mut regex = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(letter) {
-            regex.push('\\');
-        }
-        regex.push(letter);
-    }
-    regex
 }
