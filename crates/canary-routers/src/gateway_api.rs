@@ -154,7 +154,7 @@ fn during(error: RouterError, when: &str) -> RouterError {
             RouterError::Api { message: format!("{message} {when}"), conflict }
         }
         RouterError::Invalid { message } => RouterError::Invalid { message: format!("{message} {when}") },
-        other => other,
+        not_timed @ (RouterError::NotInstalled { .. } | RouterError::Unsupported { .. } | _) => not_timed,
     }
 }
 
