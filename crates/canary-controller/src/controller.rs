@@ -12,6 +12,7 @@ use canary_routers::{LiveObjects, Nginx, ObjectError, Routers};
 use canary_webhooks::WebhookClient;
 use futures::FutureExt;
 use kube::Client;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,7 @@ use crate::asking::Asking;
 use crate::cache::Cache;
 use crate::clock::{Clock, SystemClock};
 use crate::memory::Memory;
+use crate::newcomers::Newcomers;
 use crate::queue::Queue;
 use crate::reconcile::{Context, reconcile};
 use crate::settings::Settings;
@@ -184,6 +186,7 @@ impl Controller {
             calls: JoinSet::new(),
             memories: HashMap::new(),
             queue: Queue::default(),
+            newcomers: Newcomers::default(),
             counted: BTreeMap::new(),
             context,
         };
@@ -243,6 +246,7 @@ type Ended = (Key, Option<Memory>, Option<Timestamp>);
 struct Work {
     context: Arc<Context>,
     queue: Queue,
+    newcomers: Newcomers,
     /// Memories of canaries that are not being looked at right now.
     memories: HashMap<Key, Memory>,
     calls: JoinSet<Ended>,
@@ -254,9 +258,13 @@ impl Work {
         loop {
             let now = self.context.clock.now();
             for key in self.queue.take_due(now) {
-                self.start(key);
+                self.start(key, now);
             }
-            let pause = self.queue.next_due().map_or(SLEEP_AT_MOST, |at| {
+            while let Some(key) = self.newcomers.next(now) {
+                self.start(key, now);
+            }
+            let next = self.queue.next_due().into_iter().chain(self.newcomers.next_place()).min();
+            let pause = next.map_or(SLEEP_AT_MOST, |at| {
                 at.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(SLEEP_AT_MOST)
             });
             tokio::select! {
@@ -272,7 +280,7 @@ impl Work {
     }
 
     /// Looks at one canary in a task of its own, or forgets one that is gone.
-    fn start(&mut self, key: Key) {
+    fn start(&mut self, key: Key, now: Timestamp) {
         let kind = canary_kind();
         let Some(object) = self.context.cache.peek(&kind, &key) else {
             self.queue.forget(&key);
@@ -287,6 +295,10 @@ impl Work {
             self.count();
         }
         let memory = known.unwrap_or_else(|| Memory::new(uid, Announcer::new(self.context.outlets.clone())));
+        if memory.last_tick.is_none() && never_set_up(&object) && !self.newcomers.admit(&key, now) {
+            self.memories.insert(key, memory);
+            return;
+        }
         let context = self.context.clone();
         self.calls.spawn(async move {
             let mut memory = memory;
@@ -302,6 +314,7 @@ impl Work {
     }
 
     fn done(&mut self, (key, memory, next): Ended) {
+        self.newcomers.left(&key);
         self.queue.done(&key, next, self.context.clock.now());
         if let Some(memory) = memory {
             self.memories.insert(key, memory);
@@ -328,4 +341,10 @@ impl Work {
             self.counted = counted;
         }
     }
+}
+
+/// Whether the status says that nothing was made for that canary yet.
+fn never_set_up(object: &Value) -> bool {
+    let phase = object.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default();
+    matches!(phase, "" | "Initializing")
 }

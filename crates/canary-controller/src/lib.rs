@@ -16,6 +16,7 @@ mod generated;
 mod lane;
 mod leader;
 mod memory;
+mod newcomers;
 mod perform;
 mod queue;
 mod reconcile;
