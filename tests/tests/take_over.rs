@@ -1,169 +1,30 @@
-//! A namespace that Flagger left is taken over on a real API server: nothing is rolled out, and nothing is written but the
-//! hashes that Flagger computes in another way.
+//! A namespace that Flagger left is taken over on a real API server: at rest nothing is rolled out, and nothing is written but
+//! the hashes that Flagger computes in another way; in the middle of a rollout it goes on.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+#[path = "support/left_by_flagger.rs"]
+mod left_by_flagger;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use canary_controller::{Controller, Settings};
-use canary_core::{HookAnswer, HookCall, Hooks, MetricError, MetricProvider};
-use canary_metrics::MetricProviders;
 use canary_tests::{ApiServer, installed};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
-use kube::runtime::wait::{await_condition, conditions};
+use futures::TryStreamExt;
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use kube::runtime::wait::await_condition;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
+use left_by_flagger::{Left, NAMESPACE, all_ready, api, controller, install, kinds, leave, template};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-const NAMESPACE: &str = "default";
-
-/// Answers every query well.
-struct Healthy;
-
-#[async_trait]
-impl MetricProvider for Healthy {
-    async fn query(&self, _: &str) -> Result<Option<f64>, MetricError> {
-        Ok(Some(100.0))
-    }
-    async fn check(&self) -> Result<(), MetricError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Hooks for Healthy {
-    async fn call(&self, _: &HookCall) -> HookAnswer {
-        HookAnswer::Passed
-    }
-}
-
-fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
-}
-
-/// Every kind that a canary on Istio is made of.
-fn kinds() -> Vec<ApiResource> {
-    vec![
-        kind("flagger.app", "v1beta1", "Canary", "canaries"),
-        kind("apps", "v1", "Deployment", "deployments"),
-        kind("", "v1", "Service", "services"),
-        kind("networking.istio.io", "v1beta1", "DestinationRule", "destinationrules"),
-        kind("networking.istio.io", "v1beta1", "VirtualService", "virtualservices"),
-    ]
-}
-
-fn api(client: &Client, kind: &ApiResource) -> Api<DynamicObject> {
-    Api::namespaced_with(client.clone(), NAMESPACE, kind)
-}
-
-async fn install(client: &Client) {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let open = |kind: &str, plural: &str| {
-        let object = json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("{plural}.networking.istio.io")},
-            "spec": {"group": "networking.istio.io", "scope": "Namespaced",
-                "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List")},
-                "versions": [{"name": "v1beta1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-                    "type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
-        });
-        serde_json::from_value(object).unwrap()
-    };
-    let meshes = [open("VirtualService", "virtualservices"), open("DestinationRule", "destinationrules")];
-    for crd in canary_api::flagger_crds().into_iter().chain(meshes) {
-        let name = crd.metadata.name.clone().unwrap();
-        definitions.create(&PostParams::default(), &crd).await.unwrap();
-        await_condition(definitions.clone(), &name, conditions::is_crd_established()).await.unwrap();
-    }
-}
-
-/// A Deployment as Flagger leaves it, and the status that its controllers would report.
-fn deployment(name: &str, replicas: u64, owner: Option<&Value>) -> (Value, Value) {
-    let mut template = json!({
-        "metadata": {"labels": {"app": name}, "annotations": {"prometheus.io/scrape": "true"}},
-        "spec": {"containers": [{"name": "podinfod", "image": "podinfo:6.0.1", "ports": [{"name": "http", "containerPort": 9898}]}]},
-    });
-    let mut object = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}},
-    });
-    if let Some(owner) = owner {
-        template["metadata"]["annotations"]["flagger-id"] = json!("7d1f3c2e-3a41-4c53-8a0c-2e4f7a0b9c1d");
-        object["metadata"]["ownerReferences"] = json!([owner]);
-    }
-    object["spec"]["template"] = template;
-    let status = json!({"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
-        "readyReplicas": replicas, "availableReplicas": replicas,
-        "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
-                       {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}]});
-    (object, status)
-}
-
-async fn create(client: &Client, object: Value, status: Option<Value>) -> DynamicObject {
-    let wanted = object["kind"].as_str().unwrap().to_owned();
-    let kind = kinds().into_iter().find(|k| k.kind == wanted).unwrap();
-    let api = api(client, &kind);
-    let object: DynamicObject = serde_json::from_value(object).unwrap();
-    let created = api.create(&PostParams::default(), &object).await.unwrap();
-    match status {
-        None => created,
-        Some(status) => {
-            let patch = Patch::Merge(json!({"status": status}));
-            api.patch_status(&created.name_any(), &PatchParams::default(), &patch).await.unwrap()
-        }
-    }
-}
-
-/// What Flagger leaves in a namespace whose canary it promoted.
-async fn leave(client: &Client) {
-    let analysis = json!({"interval": "10s", "threshold": 2, "maxWeight": 40, "stepWeight": 20,
-        "metrics": [{"name": "request-success-rate", "thresholdRange": {"min": 99}, "interval": "1m"}]});
-    let canary = json!({
-        "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "podinfo"},
-        "spec": {"provider": "istio", "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"},
-                 "service": {"port": 80, "targetPort": 9898, "hosts": ["*"]}, "analysis": analysis},
-    });
-    let status = json!({"phase": "Succeeded", "canaryWeight": 0, "failedChecks": 1, "iterations": 0, "trackedConfigs": {},
+/// The status of a canary that Flagger promoted.
+fn promoted() -> Value {
+    json!({"phase": "Succeeded", "canaryWeight": 0, "failedChecks": 1, "iterations": 0, "trackedConfigs": {},
         "lastAppliedSpec": "5f56684589", "lastPromotedSpec": "5f56684589", "lastTransitionTime": "2026-01-01T00:00:00Z",
         "conditions": [{"type": "Promoted", "status": "True", "reason": "Succeeded",
             "message": "Canary analysis completed successfully, promotion finished.",
-            "lastUpdateTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
-    let canary = create(client, canary, Some(status)).await;
-    let owner = json!({"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "podinfo", "uid": canary.uid(),
-                       "controller": true, "blockOwnerDeletion": true});
-    for (name, replicas, owner) in [("podinfo", 0, None), ("podinfo-primary", 2, Some(&owner))] {
-        let (object, status) = deployment(name, replicas, owner);
-        create(client, object, Some(status)).await;
-    }
-    let toolkit = json!({"kustomize.toolkit.fluxcd.io/reconcile": "disabled", "helm.toolkit.fluxcd.io/driftDetection": "disabled"});
-    for (name, app) in [
-        ("podinfo", "podinfo-primary"),
-        ("podinfo-primary", "podinfo-primary"),
-        ("podinfo-canary", "podinfo"),
-    ] {
-        let service = json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": name, "labels": {"app": name}, "annotations": toolkit, "ownerReferences": [owner]},
-            "spec": {"type": "ClusterIP", "selector": {"app": app}, "ports": [{"name": "http", "port": 80, "targetPort": 9898}]},
-        });
-        create(client, service, None).await;
-    }
-    for name in ["podinfo-primary", "podinfo-canary"] {
-        let rule = json!({"apiVersion": "networking.istio.io/v1beta1", "kind": "DestinationRule",
-            "metadata": {"name": name, "ownerReferences": [owner]}, "spec": {"host": name}});
-        create(client, rule, None).await;
-    }
-    let route = json!({"apiVersion": "networking.istio.io/v1beta1", "kind": "VirtualService",
-        "metadata": {"name": "podinfo", "annotations": toolkit, "ownerReferences": [owner]},
-        "spec": {"gateways": ["mesh"], "hosts": ["*"], "http": [{"route": [
-            {"destination": {"host": "podinfo-primary"}, "weight": 100},
-            {"destination": {"host": "podinfo-canary"}, "weight": 0}]}]}});
-    create(client, route, None).await;
+            "lastUpdateTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"}]})
 }
 
 /// Versions of all objects, by kind and name.
@@ -187,14 +48,11 @@ async fn a_namespace_that_flagger_left_is_taken_over_without_a_rollout() {
     let server = ApiServer::start(&assets).await.unwrap();
     let client = server.client().unwrap();
     install(&client).await;
-    leave(&client).await;
+    leave(&client, Left { status: promoted(), target: ("podinfo:6.0.1", 0, 0), baggage: false }).await;
     let before = versions(&client).await;
 
     let stop = CancellationToken::new();
-    let controller = Controller::new(client.clone(), Settings::default())
-        .with_hooks(Arc::new(Healthy))
-        .with_providers(MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Healthy))));
-    let running = tokio::spawn(controller.run(stop.clone()));
+    let running = tokio::spawn(controller(&client).run(stop.clone()));
     let canaries = api(&client, &kinds()[0]);
     let adopted = |canary: Option<&DynamicObject>| {
         let applied = canary.and_then(|c| c.data.pointer("/status/lastAppliedSpec")?.as_str());
@@ -221,4 +79,89 @@ async fn a_namespace_that_flagger_left_is_taken_over_without_a_rollout() {
     );
     let events: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(client, NAMESPACE);
     assert_eq!(events.list(&ListParams::default()).await.unwrap().items.len(), 0);
+}
+
+/// Plays the controllers of Deployments: whatever is asked for is ready at once.
+async fn make_ready(client: Client) {
+    let deployments = api(&client, &kinds()[1]);
+    let changes =
+        watcher(deployments.clone(), watcher::Config::default()).default_backoff().applied_objects();
+    let settle = changes.try_for_each(|deployment| {
+        let deployments = deployments.clone();
+        async move {
+            let generation = deployment.metadata.generation.unwrap_or_default();
+            let replicas = deployment.data.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+            let wanted = all_ready(generation, replicas);
+            if deployment.data.pointer("/status/observedGeneration") != Some(&json!(generation)) {
+                let patch = Patch::Merge(json!({"status": wanted}));
+                let name = deployment.name_any();
+                let _ = deployments.patch_status(&name, &PatchParams::default(), &patch).await; // or at the next change
+            }
+            Ok(())
+        }
+    });
+    settle.await.unwrap();
+}
+
+/// Waits until the canary is in that phase.
+async fn in_phase(canaries: &Api<DynamicObject>, phase: &'static str) {
+    let is = move |canary: Option<&DynamicObject>| {
+        canary.and_then(|c| c.data.pointer("/status/phase")?.as_str()) == Some(phase)
+    };
+    let waited =
+        tokio::time::timeout(Duration::from_secs(180), await_condition(canaries.clone(), "podinfo", is));
+    waited.await.unwrap_or_else(|_| panic!("never {phase}")).unwrap();
+}
+
+/// Messages of all events.
+async fn messages(client: &Client) -> Vec<String> {
+    let events: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(client.clone(), NAMESPACE);
+    let events = events.list(&ListParams::default()).await.unwrap();
+    events.items.into_iter().filter_map(|event| event.message).collect()
+}
+
+#[tokio::test]
+async fn a_rollout_that_flagger_began_goes_on_and_a_later_one_leaves_nothing_of_the_old_template() {
+    let Some(assets) = installed() else {
+        eprintln!("skipped: KUBEBUILDER_ASSETS names no control plane");
+        return;
+    };
+    let server = ApiServer::start(&assets).await.unwrap();
+    let client = server.client().unwrap();
+    install(&client).await;
+    let status = json!({"phase": "Progressing", "canaryWeight": 20, "failedChecks": 0, "iterations": 0, "trackedConfigs": {},
+        "lastAppliedSpec": "6c9d5bf7f4", "lastPromotedSpec": "5f56684589", "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "conditions": [{"type": "Promoted", "status": "Unknown", "reason": "Progressing",
+            "message": "New revision detected, progressing canary analysis.",
+            "lastUpdateTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+    leave(&client, Left { status, target: ("podinfo:6.0.2", 1, 20), baggage: true }).await;
+
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(controller(&client).run(stop.clone()));
+    let ready = tokio::spawn(make_ready(client.clone()));
+    let (canaries, deployments) = (api(&client, &kinds()[0]), api(&client, &kinds()[1]));
+    in_phase(&canaries, "Succeeded").await;
+    let primary = deployments.get("podinfo-primary").await.unwrap();
+    let containers = primary.data["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+    assert_eq!(containers[0]["image"], json!("podinfo:6.0.2"));
+    assert_eq!(containers.len(), 2, "what was under way was promoted as it was");
+    let told = messages(&client).await;
+    assert!(told.iter().any(|m| m == "Advance podinfo.default canary weight 40"), "{told:?}");
+    assert!(!told.iter().any(|m| m.contains("New revision") || m.ends_with("weight 20")), "{told:?}");
+
+    let lean = template("podinfo", "podinfo:6.0.3", false);
+    let patch = json!([{"op": "replace", "path": "/spec/template", "value": lean}]);
+    let patch = Patch::<()>::Json(serde_json::from_value(patch).unwrap());
+    deployments.patch("podinfo", &PatchParams::default(), &patch).await.unwrap();
+    in_phase(&canaries, "Progressing").await;
+    in_phase(&canaries, "Succeeded").await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    ready.abort();
+
+    let primary = deployments.get("podinfo-primary").await.unwrap();
+    let containers = primary.data["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+    assert_eq!(containers.len(), 1, "{containers:?}");
+    assert_eq!(containers[0]["image"], json!("podinfo:6.0.3"));
+    assert_eq!(containers[0].get("env"), None, "{containers:?}");
 }
