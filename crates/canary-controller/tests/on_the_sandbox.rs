@@ -31,6 +31,51 @@ fn an_idle_canary_costs_no_request() {
     });
 }
 
+/// The tutorial with ten tracked ConfigMaps and Secrets and an alert.
+fn with_every_part() -> canary_sandbox::Sandbox {
+    let sandbox = sandbox();
+    let mut sources = Vec::new();
+    for n in 0..5 {
+        let metadata = json!({"name": format!("settings-{n}"), "namespace": NAMESPACE});
+        for (kind, source) in [("ConfigMap", "configMapRef"), ("Secret", "secretRef")] {
+            sandbox.put_object(json!({"apiVersion": "v1", "kind": kind, "metadata": metadata})).unwrap();
+            let mut entry = json!({});
+            entry[source] = json!({"name": format!("settings-{n}")});
+            sources.push(entry);
+        }
+    }
+    let mut deployment = sandbox.get(DEPLOYMENTS, NAMESPACE, "podinfo").unwrap();
+    deployment["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!(sources);
+    sandbox.put_object(deployment).unwrap();
+    sandbox
+        .put_object(json!({
+            "apiVersion": "flagger.app/v1beta1", "kind": "AlertProvider",
+            "metadata": {"name": "chat", "namespace": NAMESPACE},
+            "spec": {"type": "slack", "channel": "general", "address": "http://127.0.0.1:9/"},
+        }))
+        .unwrap();
+    let alerts = json!([{"name": "chat", "severity": "info", "providerRef": {"name": "chat"}}]);
+    sandbox
+        .patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"analysis": {"alerts": alerts}}}))
+        .unwrap();
+    sandbox
+}
+
+#[test]
+fn with_every_part_on_an_idle_canary_costs_no_request_either() {
+    let sandbox = with_every_part();
+    live(&sandbox, Settings::default(), Arc::new(Open), async {
+        until(&sandbox, "initialized", || phase(&sandbox) == "Initialized").await;
+        let tracked = sandbox.get(CANARIES, NAMESPACE, "podinfo").unwrap();
+        assert_eq!(tracked["status"]["trackedConfigs"].as_object().map(serde_json::Map::len), Some(10));
+        pass(60).await;
+        let before = sandbox.requests();
+        pass(3 * 60).await;
+        let since = sandbox.requests().since(&before);
+        assert_eq!(since.without_watches(), 0, "{since:?}");
+    });
+}
+
 #[test]
 fn a_rollout_costs_only_its_writes() {
     let sandbox = sandbox();
