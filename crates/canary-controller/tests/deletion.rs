@@ -148,3 +148,35 @@ fn the_finalizer_goes_when_the_field_goes() {
     assert!(is_gone(&sandbox));
     assert_eq!(replicas(&sandbox), Some(0), "without the field nothing is changed back");
 }
+
+#[test]
+fn deleted_alone_a_canary_leaves_the_service_serving() {
+    let sandbox = sandbox();
+    live(&sandbox, Settings::default(), Arc::new(Open), async {
+        until(&sandbox, "initialized", || phase(&sandbox) == "Initialized").await;
+        apply_image(&sandbox, "stefanprodan/podinfo:6.0.1");
+        until(&sandbox, "20 %", || canary_weight(&sandbox) == Some(20)).await;
+        let mut traffic = Traffic::default();
+        sandbox.after_each_request(move |request, view| traffic.inspect(request, view));
+        let canaries: kube::Api<kube::api::DynamicObject> = kube::Api::namespaced_with(
+            sandbox.client(NAMESPACE),
+            NAMESPACE,
+            &kube::core::ApiResource::erase::<canary_api::Canary>(&()),
+        );
+        let alone = kube::api::DeleteParams {
+            propagation_policy: Some(kube::api::PropagationPolicy::Orphan),
+            ..kube::api::DeleteParams::default()
+        };
+        canaries.delete("podinfo", &alone).await.unwrap();
+        until(&sandbox, "gone", || is_gone(&sandbox)).await;
+        pass(120).await;
+    });
+    assert_eq!(sandbox.violations(), Vec::<String>::new());
+    let apex = sandbox.get("services", NAMESPACE, "podinfo").unwrap();
+    assert_eq!(apex["spec"]["selector"], json!({"app": "podinfo-primary"}));
+    let primary = sandbox.get(DEPLOYMENTS, NAMESPACE, "podinfo-primary").unwrap();
+    assert_eq!(primary.pointer("/status/availableReplicas"), Some(&json!(2)));
+    assert_eq!(canary_weight(&sandbox), Some(20), "what served goes on serving");
+    assert!(replicas(&sandbox) > Some(0));
+    assert_eq!(primary.pointer("/metadata/ownerReferences"), None);
+}

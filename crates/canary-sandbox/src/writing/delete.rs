@@ -75,6 +75,11 @@ impl Cluster {
             let mut dependent = (**dependent).clone();
             if let Some(references) = dependent["metadata"]["ownerReferences"].as_array_mut() {
                 references.retain(|reference| reference["uid"] != uid);
+                if references.is_empty()
+                    && let Some(metadata) = dependent["metadata"].as_object_mut()
+                {
+                    metadata.remove("ownerReferences"); // as a real server answers
+                }
             }
             self.commit(id, dependent);
         }
