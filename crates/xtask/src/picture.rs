@@ -14,6 +14,9 @@ const LAYERS: [&[&str]; 4] = [
 /// Beside the layers: it knows the plug-in traits, and nothing of the controller that runs on it.
 const SANDBOX: &str = "canary-sandbox";
 
+/// Beside the layers: the load engine knows nothing of rollouts, and only programs put the two together.
+const LOAD: &str = "canary-load";
+
 /// Every edge that is not in the picture, as a sentence.
 pub(crate) fn problems(workspace: &Workspace) -> Vec<String> {
     workspace
@@ -50,7 +53,7 @@ fn is_allowed(place: Place, from: &str, edge: &Edge) -> bool {
     let to = edge.to.as_str();
     match place {
         Place::Uses => true,
-        Place::Bins => to == SANDBOX || layer(to).is_some(),
+        Place::Bins => to == SANDBOX || to == LOAD || layer(to).is_some(),
         Place::Crates if from == "xtask" => to == "canary-api",
         Place::Crates if from == SANDBOX => to == "canary-core",
         // Contract suites run on the sandbox; the two lowest crates must build and test without Kubernetes around.
@@ -91,6 +94,13 @@ mod tests {
         assert!(!allowed(Place::Crates, "canary-core", "canary-sandbox", true));
         assert!(allowed(Place::Crates, "canary-sandbox", "canary-core", false));
         assert!(!allowed(Place::Crates, "canary-sandbox", "canary-controller", true));
+    }
+
+    #[test]
+    fn the_load_engine_and_the_rollouts_do_not_know_each_other() {
+        assert!(allowed(Place::Bins, "canary-loadtester", "canary-load", false));
+        assert!(!allowed(Place::Crates, "canary-load", "canary-core", false));
+        assert!(!allowed(Place::Crates, "canary-metrics", "canary-load", true));
     }
 
     #[test]

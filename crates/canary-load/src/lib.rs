@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod arrivals;
+mod connection;
+mod dial;
+mod engine;
+mod floor;
+mod histogram;
+mod outcome;
+mod pacer;
+mod plan;
+mod prepared;
+mod profile;
+mod report;
+mod run;
+mod schedule;
+mod script;
+mod snapshot;
+mod stream;
+mod tally;
+mod target;
+mod timer;
+mod tls;
+mod worker;
+
+pub use address::{AddressPolicy, AnyAddress};
+pub use arrivals::Arrivals;
+pub use engine::{Engine, StartError};
+pub use outcome::{Answer, ErrorClass};
+pub use plan::{Flow, Limits, Pace, Plan, PlanError, Work};
+pub use prepared::{Prepared, RequestError};
+pub use profile::{Profile, Stage};
+pub use report::{Quantiles, Report, StepReport};
+pub use run::{Run, RunHandle, Snapshots};
+pub use rustls;
+pub use schedule::Schedule;
+pub use script::{Next, Script, Sending, Visit};
+pub use snapshot::{Snapshot, StepSnapshot};
+pub use tally::{Counts, NotSent};
+pub use target::{Protocol, Target, TargetError};
+pub use tls::{TlsError, system_tls, trusting_tls};

@@ -1,0 +1,145 @@
+//! The clock of one thread: lets arrivals in at their time, tells what happened each second, and ends the run.
+
+use std::rc::Rc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::Schedule;
+use crate::floor::Floor;
+use crate::histogram::{coarse, merge};
+use crate::run::{Command, Told};
+use crate::snapshot::{Beat, second_of};
+use crate::timer::Timer;
+
+/// Arrivals closer together than this come together: each waking costs more than a request.
+const QUANTUM: Duration = Duration::from_micros(200);
+
+pub(crate) struct Pacer {
+    pub(crate) floor: Rc<Floor>,
+    /// None: closed loops, whose workers pace themselves.
+    pub(crate) schedule: Option<Schedule>,
+    pub(crate) start: Instant,
+    pub(crate) commands: UnboundedReceiver<Command>,
+    pub(crate) told: Sender<Told>,
+    pub(crate) timer: Timer,
+}
+
+/// How the run is to end.
+#[derive(Clone, Copy, Default)]
+struct Ending {
+    /// What is under way then is cut.
+    cut: Option<Instant>,
+}
+
+impl Pacer {
+    /// Runs until the plan is done, or stopped.
+    pub(crate) async fn run(mut self) {
+        let mut lag = coarse();
+        let (mut told_seconds, mut ending, mut deaf) = (0, Ending::default(), false);
+        if self.schedule.is_none() {
+            self.floor.awaiting_end.set(true);
+            self.floor.hire_all();
+        }
+        loop {
+            let now = Instant::now();
+            self.let_in(now);
+            self.floor.resume(now);
+            self.floor.expire(now);
+            while second_of(now - self.start) > told_seconds {
+                self.tell(told_seconds, &mut lag);
+                told_seconds += 1;
+            }
+            let over = self.is_over(now);
+            if over {
+                self.floor.awaiting_end.set(true);
+            }
+            if over && (self.floor.is_quiet() || ending.cut.is_some_and(|cut| now >= cut)) {
+                break;
+            }
+            let beat = self.start + Duration::from_secs(told_seconds + 1);
+            let wake = self.next_waking(now, beat, ending);
+            tokio::select! {
+                biased;
+                command = self.commands.recv(), if !deaf => match command {
+                    Some(command) => self.obey(command, &mut ending),
+                    // Nobody can change anything any more; that is no reason to stop.
+                    None => deaf = true,
+                },
+                () = self.floor.changed.notified() => {}
+                () = self.timer.until(wake) => {}
+            }
+        }
+        self.floor.clear();
+        self.floor.tally.borrow_mut().cut();
+        self.tell(told_seconds, &mut lag);
+        let totals = std::mem::take(&mut self.floor.tally.borrow_mut().totals);
+        let _ = self.told.send(Told::End { totals, lag, elapsed: self.start.elapsed() });
+    }
+
+    fn let_in(&mut self, now: Instant) {
+        let Some(schedule) = &mut self.schedule else { return };
+        if self.floor.stopping.get() {
+            return;
+        }
+        while let Some(at) = schedule.peek().map(|at| self.start + at).filter(|at| *at <= now) {
+            schedule.take();
+            self.floor.arrive(at);
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        let elapsed = now - self.start;
+        self.floor.stopping.get()
+            || match &self.schedule {
+                Some(schedule) => schedule.is_over(elapsed),
+                // Workers that find no next request are idle.
+                None => self.floor.busy.get() == 0,
+            }
+    }
+
+    fn next_waking(&self, now: Instant, beat: Instant, ending: Ending) -> Instant {
+        let arrival = self.schedule.as_ref().and_then(Schedule::peek).map(|at| self.start + at);
+        let arrival = arrival.filter(|_| !self.floor.stopping.get()).map(|at| at.max(now + QUANTUM));
+        let paused = self.floor.pausing.borrow().peek().map(|first| first.until);
+        let end = self.floor.end.filter(|end| *end > now);
+        [arrival, paused, self.floor.next_expiry(), ending.cut, end]
+            .into_iter()
+            .flatten()
+            .fold(beat, Instant::min)
+            .max(now)
+    }
+
+    fn obey(&mut self, command: Command, ending: &mut Ending) {
+        match command {
+            Command::Rate { at, rate } => {
+                if let Some(schedule) = &mut self.schedule {
+                    schedule.set_rate(at, rate);
+                }
+            }
+            Command::Weights(weights) => self.floor.set_weights(&weights),
+            Command::Stop { at, grace } => {
+                self.floor.stopping.set(true);
+                self.floor.clear();
+                ending.cut = Some(at + grace);
+            }
+        }
+    }
+
+    fn tell(&self, second: u64, lag: &mut hdrhistogram::Histogram<u64>) {
+        let mut tally = self.floor.tally.borrow_mut();
+        let fresh_lag = std::mem::replace(&mut tally.lag, coarse());
+        merge(lag, &fresh_lag);
+        let at = Duration::from_secs(second + 1);
+        let beat = Beat {
+            second,
+            rate: self.schedule.as_ref().map_or(0.0, |schedule| schedule.rate(at)),
+            in_flight: u64::try_from(self.floor.busy.get()).unwrap_or(u64::MAX),
+            waiting: u64::try_from(self.floor.queue.borrow().len()).unwrap_or(u64::MAX),
+            steps: tally.take(),
+            lag: fresh_lag,
+        };
+        let _ = self.told.send(Told::Beat(beat));
+    }
+}

@@ -1,0 +1,89 @@
+//! A task that sends one request at a time, on connections that it keeps.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::connection::{Connection, Received, exchange};
+use crate::floor::{Desk, Floor, Job};
+use crate::histogram::record;
+use crate::{Answer, ErrorClass};
+
+/// Works until the thread ends. Without a first job it looks for one.
+pub(crate) async fn work(floor: Rc<Floor>, number: usize, first: Option<Job>) {
+    let desk = Rc::new(Desk::default());
+    let mut connections: Vec<Option<Connection>> = floor.plan.targets.iter().map(|_| None).collect();
+    let mut next = first;
+    loop {
+        let job = match next.take().or_else(|| floor.next_job()) {
+            Some(job) => job,
+            None => {
+                floor.rest(&desk);
+                desk.wait(&mut connections).await
+            }
+        };
+        next = perform(&floor, number, &mut connections, job).await;
+    }
+}
+
+/// Sends the request and counts what becomes of it. The answer is the next request of the same visit.
+async fn perform(
+    floor: &Rc<Floor>,
+    number: usize,
+    connections: &mut [Option<Connection>],
+    job: Job,
+) -> Option<Job> {
+    let limits = floor.plan.limits;
+    let sent = Instant::now();
+    {
+        let mut tally = floor.tally.borrow_mut();
+        tally.counts(job.place).sent += 1;
+        if job.at_once {
+            record(&mut tally.lag, sent.saturating_duration_since(job.intended));
+        }
+    }
+    let outcome = tokio::time::timeout_at(
+        floor.deadline(&job).into(),
+        exchange(
+            &mut connections[job.target],
+            floor.shared(job.target, number),
+            &floor.dialer,
+            &floor.plan.targets[job.target],
+            job.request.request(),
+            if job.visit.is_some() { limits.body.max(1) } else { 0 },
+            limits.churn,
+        ),
+    )
+    .await
+    .unwrap_or(Err(ErrorClass::Timeout));
+    let (latency, service) = (job.intended.elapsed(), sent.elapsed());
+    if let Ok(received) = &outcome {
+        let mut tally = floor.tally.borrow_mut();
+        let counts = tally.counts(job.place);
+        counts.bytes += received.length;
+        *counts.statuses.entry(received.status.as_u16()).or_default() += 1;
+    }
+    let Some(mut visit) = job.visit else {
+        let verdict = outcome.and_then(|received| judge(&received));
+        floor.tally.borrow_mut().done(job.place, verdict, latency, service);
+        return None;
+    };
+    let outcome = outcome.map(|received| Answer {
+        status: received.status,
+        headers: received.headers,
+        body: received.body,
+        length: received.length,
+        latency,
+    });
+    let verdict = visit.seen(outcome.as_ref().map_err(|class| *class));
+    floor.tally.borrow_mut().done(job.place, verdict, latency, service);
+    if floor.stopping.get() {
+        return None;
+    }
+    let mut next = floor.go_on(job.flow, visit, Instant::now())?;
+    next.at_once = true;
+    Some(next)
+}
+
+fn judge(received: &Received) -> Result<(), ErrorClass> {
+    if received.status.as_u16() >= 400 { Err(ErrorClass::Status) } else { Ok(()) }
+}
