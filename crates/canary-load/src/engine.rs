@@ -83,7 +83,9 @@ impl Engine {
             let name = format!("load-{}", shard.index);
             if let Err(error) = thread::Builder::new().name(name).spawn(move || shard.run()) {
                 let stop = Command::Stop { at: start, grace: std::time::Duration::ZERO };
-                commands.iter().for_each(|thread| drop(thread.send(stop.clone())));
+                for thread in &commands {
+                    let _ = thread.send(stop.clone());
+                }
                 return Err(error.into());
             }
         }

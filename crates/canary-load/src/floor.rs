@@ -25,7 +25,7 @@ pub(crate) struct Job {
     /// Where it counts.
     pub(crate) place: usize,
     pub(crate) target: usize,
-    pub(crate) request: Prepared,
+    pub(crate) request: Arc<Prepared>,
     /// The user who sends it; none for flows of one request.
     pub(crate) visit: Option<Box<dyn Visit>>,
     /// A connection was free when it arrived.
@@ -198,7 +198,9 @@ impl Floor {
     /// The next request of a visit, if it has one now.
     pub(crate) fn go_on(&self, flow: usize, mut visit: Box<dyn Visit>, intended: Instant) -> Option<Job> {
         match visit.next() {
-            crate::Next::Send(Sending { step, target, request }) => {
+            crate::Next::Send(sending) => {
+                let Sending { step, target, request } = *sending;
+                let request = Arc::new(request);
                 let place = self.plan_request(flow, step);
                 let target = target.min(self.plan.targets.len() - 1);
                 Some(Job { intended, flow, place, target, request, visit: Some(visit), at_once: false })

@@ -74,7 +74,12 @@ pub struct Flow {
 impl Flow {
     /// A flow of one request.
     pub fn request(name: impl Into<String>, target: usize, request: Prepared) -> Self {
-        Self { name: name.into(), arm: None, weight: 1.0, work: Work::Request { target, request } }
+        Self {
+            name: name.into(),
+            arm: None,
+            weight: 1.0,
+            work: Work::Request { target, request: Arc::new(request) },
+        }
     }
 
     /// A flow that decides for itself.
@@ -105,7 +110,7 @@ pub enum Work {
         /// Which of the plan's targets it goes to.
         target: usize,
         /// What is sent.
-        request: Prepared,
+        request: Arc<Prepared>,
     },
     /// Requests that depend on answers.
     Script(Arc<dyn Script>),

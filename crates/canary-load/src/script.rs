@@ -31,7 +31,7 @@ use crate::{Answer, ErrorClass, Prepared};
 ///         };
 ///         self.done = step == 1;
 ///         match Prepared::new(&self.target, "GET", path, &[], "") {
-///             Ok(request) => Next::Send(Sending { step, target: 0, request }),
+///             Ok(request) => Next::Send(Box::new(Sending { step, target: 0, request })),
 ///             Err(_) => Next::End { skipped: vec![step] },
 ///         }
 ///     }
@@ -70,7 +70,7 @@ const _: Option<&dyn Visit> = None; // object-safe, or this does not compile
 #[derive(Debug)]
 pub enum Next {
     /// Send a request at once.
-    Send(Sending),
+    Send(Box<Sending>),
     /// Wait; the connection is free meanwhile.
     Pause(Duration),
     /// The visit is over.

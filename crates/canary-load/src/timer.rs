@@ -38,7 +38,7 @@ mod linux {
             let left = moment.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
             let value = Timespec {
                 tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: i64::from(left.subsec_nanos()).into(),
+                tv_nsec: i64::from(left.subsec_nanos()),
             };
             let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
             let spec = Itimerspec { it_interval: zero, it_value: value };

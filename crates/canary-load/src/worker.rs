@@ -14,12 +14,11 @@ pub(crate) async fn work(floor: Rc<Floor>, number: usize, first: Option<Job>) {
     let mut connections: Vec<Option<Connection>> = floor.plan.targets.iter().map(|_| None).collect();
     let mut next = first;
     loop {
-        let job = match next.take().or_else(|| floor.next_job()) {
-            Some(job) => job,
-            None => {
-                floor.rest(&desk);
-                desk.wait(&mut connections).await
-            }
+        let job = if let Some(job) = next.take().or_else(|| floor.next_job()) {
+            job
+        } else {
+            floor.rest(&desk);
+            desk.wait(&mut connections).await
         };
         next = perform(&floor, number, &mut connections, job).await;
     }

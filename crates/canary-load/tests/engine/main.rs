@@ -240,7 +240,7 @@ impl Visit for Visiting {
             _ => return Next::End { skipped: vec![] },
         };
         let request = Prepared::new(&self.target, "GET", &path, &[], "").unwrap();
-        Next::Send(Sending { step: usize::from(self.at == 3), target: 0, request })
+        Next::Send(Box::new(Sending { step: usize::from(self.at == 3), target: 0, request }))
     }
 
     fn seen(&mut self, outcome: Result<&Answer, ErrorClass>) -> Result<(), ErrorClass> {
