@@ -263,10 +263,12 @@ impl Flow {
 mod tests {
     use super::*;
 
+    type Spoil = fn(&mut Plan);
+
     #[test]
     fn a_plan_says_what_is_wrong_with_it() {
         let good = || Plan::get("http://localhost/").unwrap();
-        let cases: [(fn(&mut Plan), &str); 6] = [
+        let cases: [(Spoil, &str); 6] = [
             (|plan| plan.targets.clear(), "no target"),
             (|plan| plan.flows.clear(), "no flow"),
             (|plan| plan.flows[0].weight = -1.0, "weight of flow \"get\" is -1"),

@@ -148,7 +148,7 @@ proptest! {
             while schedule.peek().is_some_and(|at| at.as_secs_f64() < until - 1e-9) {
                 let at = schedule.take().unwrap();
                 if let Some(last) = last {
-                    prop_assert!((at - last).as_secs_f64() >= 1.0 / highest - 1e-6);
+                    prop_assert!((at.as_secs_f64() - last.as_secs_f64()) >= 1.0 / highest - 1e-6);
                 }
                 last = Some(at);
                 arrived += 1.0;

@@ -1,4 +1,5 @@
 //! A target on loopback that counts, delays, freezes and closes as a test wants it.
+#![allow(clippy::unwrap_used, clippy::struct_excessive_bools)] // a test's server that fails is a test that fails
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
