@@ -10,6 +10,8 @@ mod workload;
 pub use checks::MetricSpec;
 pub use references::{QueryModel, References};
 
+use std::collections::BTreeMap;
+
 use canary_core::{Capabilities, Owner};
 use kube::Resource;
 use serde::de::DeserializeOwned;
@@ -49,6 +51,8 @@ pub struct ValidCanary {
     pub namespace: String,
     /// Uid; empty before the object was created.
     pub uid: String,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
     /// The provider that counts: the canary's own, or the controller's.
     pub provider: String,
     /// The controller's provider.
@@ -90,6 +94,7 @@ impl ValidCanary {
                 name: canary.metadata.name.clone().unwrap_or_default(),
                 namespace,
                 uid: canary.metadata.uid.clone().unwrap_or_default(),
+                annotations: canary.metadata.annotations.clone().unwrap_or_default(),
                 provider: provider.to_owned(),
                 mesh_provider: options.mesh_provider.to_owned(),
                 capabilities,

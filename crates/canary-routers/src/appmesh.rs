@@ -136,12 +136,7 @@ impl AppMesh {
         place.replace(&wanted, &live, &wish.errors.update).await
     }
 
-    async fn reconcile_node(
-        &self,
-        route: &RouteSpec,
-        node: &nodes::Node<'_>,
-        access_log: bool,
-    ) -> Result<(), RouterError> {
+    async fn reconcile_node(&self, route: &RouteSpec, node: &nodes::Node<'_>) -> Result<(), RouterError> {
         let title = format!("reconcileVirtualNode failed: VirtualNode {}", node.name);
         let errors = Errors {
             create: format!("{title}.{} create error ", route.namespace),
@@ -150,7 +145,7 @@ impl AppMesh {
         };
         let place = self.place(route, &self.virtual_nodes, node.name);
         let live = place.read::<Value>(&errors.query).await?.map(|live| live.spec).unwrap_or_default();
-        let logging = access_log::logging(access_log, live.get("logging"));
+        let logging = access_log::logging(route, live.get("logging"));
         let spec = nodes::spec(self.version, route, node, logging)
             .map_err(|lack| RouterError::Invalid { message: format!("{title} {lack}") })?;
         // Flagger reconciles App Mesh before the Services, whose selector label its metadata does not get.
@@ -261,9 +256,8 @@ impl AppMesh {
 impl Router for AppMesh {
     async fn reconcile(&self, route: &RouteSpec) -> Result<(), RouterError> {
         self.check(route)?;
-        let access_log = access_log::is_enabled(&*self.objects, route).await?;
         for node in nodes::all(self.version, route) {
-            self.reconcile_node(route, &node, access_log).await?;
+            self.reconcile_node(route, &node).await?;
         }
         let (name, _, _) = self.apex(route);
         let query = self.errors(route, &route.apex, self.router_kind(), &name).query;

@@ -16,6 +16,7 @@ impl ValidCanary {
         let spec = &self.spec;
         let analysis = &spec.analysis;
         let mut route = RouteSpec::new(&self.namespace, &self.name, self.apex());
+        route.canary_annotations.clone_from(&self.annotations);
         route.provider.clone_from(&self.provider);
         route.owner = Some(self.owner());
         route.target.clone_from(&spec.target_ref.name);

@@ -388,6 +388,14 @@ fn conditions_are_for_ab_testing_only() {
 }
 
 #[test]
+fn routers_are_told_the_annotations_of_the_canary() {
+    let mut canary = canary(json!({}));
+    canary.metadata.annotations = Some([("kuma.io/mesh".to_owned(), "blue".to_owned())].into());
+    let route = ValidCanary::new(&canary, &options()).unwrap().route(&Status::default());
+    assert_eq!(route.canary_annotations["kuma.io/mesh"], "blue");
+}
+
+#[test]
 fn session_affinity_has_the_cookies_of_the_status() {
     let mut status = Status::default();
     status.cookie = Some("c=abc".into());

@@ -13,6 +13,8 @@ pub struct RouteSpec {
     pub namespace: String,
     /// Name of the canary.
     pub canary_name: String,
+    /// Annotations of the canary itself. Some meshes take settings from there.
+    pub canary_annotations: BTreeMap<String, String>,
     /// The provider text that chose the router, for example `smi:v1alpha2:osm`.
     pub provider: String,
     /// Owner of created objects; `None` when they live in another cluster.

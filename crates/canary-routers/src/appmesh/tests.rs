@@ -7,7 +7,6 @@ mod repair;
 use std::sync::Arc;
 
 use canary_core::{HttpMatch, Owner, Retries, RouteSpec, Router, StringMatch, TargetPort, Weight, Weights};
-use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use super::AppMesh;
@@ -48,7 +47,8 @@ impl Mesh {
 
     /// For the canary of the recorded scenarios.
     fn recorded(version: &'static str) -> Self {
-        let mesh = Self::new(version).with(|route| {
+        Self::new(version).with(|route| {
+            route.canary_annotations.insert("appmesh.flagger.app/accesslog".into(), "enabled".into());
             route.backends =
                 vec!["db.prod".into(), "arn:aws:appmesh:eu-west-1:1:mesh/m/virtualService/x".into()];
             route.hosts = vec!["*".into()];
@@ -58,16 +58,7 @@ impl Mesh {
                 per_try_timeout: Some("1s".into()),
                 retry_on: Some("gateway-error,connect-failure".into()),
             });
-        });
-        mesh.annotate(&json!({"appmesh.flagger.app/accesslog": "enabled"}));
-        mesh
-    }
-
-    /// Sets the annotations of the Canary.
-    fn annotate(&self, annotations: &Value) {
-        let canaries = ApiResource::from_gvk(&GroupVersionKind::gvk("flagger.app", "v1beta1", "Canary"));
-        let metadata = json!({"name": "podinfo", "namespace": "test", "annotations": annotations});
-        self.objects.insert(&canaries, json!({"metadata": metadata}));
+        })
     }
 
     async fn reconciled(self) -> Self {
