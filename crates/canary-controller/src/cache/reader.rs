@@ -23,8 +23,12 @@ impl Reader {
     /// Keeps an answer. It is newer than what the watch has told so far.
     fn keep(&self, kind: &ApiResource, answer: Result<Value, ObjectError>) -> Result<Value, ObjectError> {
         if let Ok(object) = &answer {
-            self.note(kind, key_of(object));
-            self.cache.learn(kind, object.clone());
+            let key = key_of(object);
+            // A watch of our namespace alone tells nothing of objects elsewhere, those of the whole cluster among them.
+            if self.is_watched(&key.0) {
+                self.note(kind, key);
+                self.cache.learn(kind, object.clone());
+            }
         }
         answer
     }
