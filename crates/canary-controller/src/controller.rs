@@ -8,7 +8,7 @@ use std::time::Duration;
 use canary_core::{Hooks, Notifier, Timestamp};
 use canary_metrics::MetricProviders;
 use canary_notifiers::Notifiers;
-use canary_routers::{LiveObjects, Nginx, ObjectError, Routers};
+use canary_routers::{Contour, LiveObjects, Nginx, ObjectError, Routers};
 use canary_webhooks::WebhookClient;
 use futures::FutureExt;
 use kube::Client;
@@ -79,8 +79,9 @@ impl Controller {
     /// A controller with the routers, providers and notifiers of these crates.
     pub fn new(client: Client, settings: Settings) -> Self {
         let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), "", &settings.mesh_provider);
-        let prefix = settings.ingress_annotations_prefix.clone();
+        let (prefix, class) = (settings.ingress_annotations_prefix.clone(), settings.ingress_class.clone());
         let routers = Routers::default()
+            .with_kinds("contour", Contour::kinds(), move |objects| Arc::new(Contour::new(objects, &class)))
             .with_kinds("nginx", Nginx::kinds(), move |objects| Arc::new(Nginx::new(objects, &prefix)));
         Self {
             client,

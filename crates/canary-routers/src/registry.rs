@@ -11,8 +11,8 @@ use kube::core::ApiResource;
 use serde_json::Value;
 
 use crate::{
-    Apisix, AppMesh, GatewayApi, Istio, Knative, KnativeService, Kubernetes, Nginx, ObjectError, Objects,
-    Smi, Traefik,
+    Apisix, AppMesh, Contour, GatewayApi, Gloo, Istio, Knative, KnativeService, Kubernetes, Kuma, Nginx,
+    ObjectError, Objects, Smi, Traefik,
 };
 
 /// Makes a router on a handle to the cluster.
@@ -51,13 +51,16 @@ impl Default for Routers {
             .with_prefix("appmesh:v1beta2", AppMesh::kinds("v1beta2"), |o| {
                 Arc::new(AppMesh::new(o, "v1beta2"))
             })
+            .with_kinds("contour", Contour::kinds(), |objects| Arc::new(Contour::new(objects, "")))
             .with_prefix("gatewayapi:v1", GatewayApi::kinds("v1"), |o| Arc::new(GatewayApi::new(o, "v1")))
             .with_prefix("gatewayapi:v1beta1", GatewayApi::kinds("v1beta1"), |o| {
                 Arc::new(GatewayApi::new(o, "v1beta1"))
             })
+            .with_prefix("gloo", Gloo::kinds(), |objects| Arc::new(Gloo::new(objects)))
             .with_kinds("istio", Istio::kinds(Istio::VERSION), |objects| Arc::new(Istio::new(objects)))
             .with_kinds("knative", vec![KnativeService::kind()], |objects| Arc::new(Knative::new(objects)))
             .with("kubernetes", |_| Arc::new(Kubernetes))
+            .with_kinds("kuma", Kuma::kinds(), |objects| Arc::new(Kuma::new(objects)))
             .with_kinds("linkerd", Smi::kinds("v1alpha1"), |o| Arc::new(Smi::new(o, "v1alpha1")))
             .with_kinds("osm", Smi::kinds("v1alpha2"), |o| Arc::new(Smi::new(o, "v1alpha2")))
             .with_prefix("smi:v1alpha1", Smi::kinds("v1alpha1"), |o| Arc::new(Smi::new(o, "v1alpha1")))

@@ -61,7 +61,16 @@ impl Place<'_> {
         object.metadata.enforce(metadata);
         object.rest.insert("apiVersion".into(), self.kind.api_version.clone().into());
         object.rest.insert("kind".into(), self.kind.kind.clone().into());
-        let answer = match self.encode(&object) {
+        self.insert(&object, failing).await
+    }
+
+    /// Creates an object that is complete, but for what [`Objects::create`] knows.
+    pub(crate) async fn insert<S: Serialize>(
+        &self,
+        object: &Viewed<S>,
+        failing: &str,
+    ) -> Result<(), RouterError> {
+        let answer = match self.encode(object) {
             Ok(object) => self.objects.create(self.kind, &object).await,
             Err(error) => Err(error),
         };
