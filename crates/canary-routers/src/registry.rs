@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     Apisix, AppMesh, Contour, GatewayApi, Gloo, Istio, Knative, KnativeService, Kubernetes, Kuma, Nginx,
-    ObjectError, Objects, Smi, Traefik,
+    ObjectError, Objects, Skipper, Smi, Traefik,
 };
 
 /// Makes a router on a handle to the cluster.
@@ -63,6 +63,7 @@ impl Default for Routers {
             .with_kinds("kuma", Kuma::kinds(), |objects| Arc::new(Kuma::new(objects)))
             .with_kinds("linkerd", Smi::kinds("v1alpha1"), |o| Arc::new(Smi::new(o, "v1alpha1")))
             .with_kinds("osm", Smi::kinds("v1alpha2"), |o| Arc::new(Smi::new(o, "v1alpha2")))
+            .with_kinds("skipper", Skipper::kinds(), |objects| Arc::new(Skipper::new(objects)))
             .with_prefix("smi:v1alpha1", Smi::kinds("v1alpha1"), |o| Arc::new(Smi::new(o, "v1alpha1")))
             .with_prefix("smi:v1alpha2", Smi::kinds("v1alpha2"), |o| Arc::new(Smi::new(o, "v1alpha2")))
             .with_prefix("smi:v1alpha3", Smi::kinds("v1alpha3"), |o| Arc::new(Smi::new(o, "v1alpha3")))
