@@ -89,6 +89,9 @@ impl ValidCanary {
             problems.extend(combinations::port(&spec, target_kind));
         }
         problems.extend(combinations::problems(&spec, target_kind, &namespace, options));
+        problems.extend(
+            capabilities.as_ref().ok().and_then(|able| combinations::conditions(&spec, provider, *able)),
+        );
         match (target_kind, capabilities) {
             (Some(target_kind), Ok(capabilities)) if problems.is_empty() => Ok(Self {
                 name: canary.metadata.name.clone().unwrap_or_default(),

@@ -9,7 +9,7 @@ fn read<T: serde::de::DeserializeOwned>(yaml: &str) -> T {
 }
 
 fn valid(yaml: &str) -> ValidCanary {
-    let routers = |_: &str| Ok(Capabilities::default());
+    let routers = |_: &str| Ok(Capabilities::default().with_conditions());
     ValidCanary::new(&read::<Canary>(yaml), &Options::new("istio", &routers)).expect("a valid canary")
 }
 
