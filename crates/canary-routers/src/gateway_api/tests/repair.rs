@@ -151,3 +151,66 @@ async fn refusals_name_the_object_and_what_was_tried() {
     );
     mesh.router.finalize(&mesh.route).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_route_attaches_to_every_listener_named_and_waits_for_each_that_reports() {
+    let refs = [
+        json!({"name": "public", "namespace": "infra", "sectionName": "https", "port": 443}),
+        json!({"name": "public", "namespace": "infra", "sectionName": "http"}),
+        json!({"name": "mesh", "group": "", "kind": "Service"}),
+    ];
+    let mesh = Mesh::new("v1").with(|route| route.gateway_refs = refs.to_vec()).reconciled().await;
+    let parents = mesh.stored()["spec"]["parentRefs"].clone();
+    let gateway = |mut parent: Value| {
+        parent["group"] = json!("gateway.networking.k8s.io");
+        parent["kind"] = json!("Gateway");
+        parent
+    };
+    assert_eq!(parents, json!([gateway(refs[0].clone()), gateway(refs[1].clone()), refs[2]]));
+    let report = |status: &str| {
+        let reports = [(&parents[0], "True"), (&parents[1], status)].map(|(parent, status)| {
+            let conditions = [
+                json!({"type": "ResolvedRefs", "status": "False", "observedGeneration": 1}),
+                json!({"type": "Accepted", "status": status, "observedGeneration": 1}),
+            ];
+            json!({"parentRef": parent, "conditions": conditions})
+        });
+        mesh.edit(|object| {
+            object["metadata"]["generation"] = json!(1);
+            object["status"] = json!({ "parents": reports });
+        });
+    };
+    report("False");
+    let error = mesh.router.weights(&mesh.route).await.unwrap_err();
+    assert!(error.to_string().contains("parent public is not ready (status: False"), "{error}");
+    assert!(error.is_retryable());
+    report("True");
+    assert_eq!(mesh.weights().await, Weights::PRIMARY);
+}
+
+#[tokio::test]
+async fn what_the_api_server_fills_in_is_no_drift() {
+    let mesh = Mesh::new("v1").with(|route| {
+        route.matches = vec![header("x-a", exact("1"))];
+        route.static_mirrors =
+            vec![json!({"backendRef": {"name": "audit", "namespace": "logs", "port": 80}})];
+        route.cors_policy = Some(canary_core::CorsPolicy {
+            allow_origin: vec!["https://a.example.com".into()],
+            ..canary_core::CorsPolicy::default()
+        });
+    });
+    mesh.reconcile().await;
+    mesh.set(canary(20)).await;
+    mesh.edit(|object| {
+        let rule = &mut object["spec"]["rules"][0];
+        assert_eq!(rule["matches"][0]["path"], json!({"type": "PathPrefix", "value": "/"}));
+        let mirror =
+            json!({"group": "", "kind": "Service", "name": "audit", "namespace": "logs", "port": 80});
+        assert_eq!(rule["filters"][0]["requestMirror"]["backendRef"], mirror);
+        rule["filters"][1]["cors"]["maxAge"] = json!(5);
+    });
+    let writes = mesh.objects.writes();
+    mesh.reconcile().await;
+    mesh.set(canary(20)).await;
+    assert_eq!((mesh.objects.writes(), mesh.weights().await), (writes, canary(20)));
+}
