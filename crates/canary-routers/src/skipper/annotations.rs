@@ -45,8 +45,12 @@ pub(super) fn read(annotations: &Map, route: &RouteSpec) -> Result<Weights, Stri
     split(annotations, route)
 }
 
-/// Makes the annotations do `weights`.
+/// Makes the annotations do `weights`. A new copy, which serves the primary alone, is not switched off before its first
+/// rollout.
 pub(super) fn write(annotations: &mut Map, route: &RouteSpec, weights: Weights) {
+    if read(annotations, route) == Ok(weights) {
+        return;
+    }
     let lead = if weights.canary == Weight::ZERO { OFF } else { FIRST };
     let predicate = led_by(lead, annotations);
     annotations.insert(SHARES.to_owned(), shares(route, weights));

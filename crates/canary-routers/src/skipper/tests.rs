@@ -137,7 +137,10 @@ async fn the_copy_leads_to_both_versions_and_the_users_ingress_stays_as_it_is() 
 #[tokio::test]
 async fn weights_read_back_are_the_weights_written_and_a_repeated_call_writes_nothing() {
     let mesh = Mesh::reconciled().await;
-    for percent in (0..=100).chain([0]) {
+    let before = mesh.copy();
+    mesh.set(Weights::PRIMARY).await;
+    assert_eq!(mesh.copy(), before);
+    for percent in (1..=100).chain([0]) {
         mesh.set(canary(percent)).await;
         assert_eq!(mesh.weights().await, canary(percent));
         let shares = format!(r#"{{"podinfo-canary":{percent},"podinfo-primary":{}}}"#, 100 - percent);
