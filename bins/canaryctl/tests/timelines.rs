@@ -173,3 +173,50 @@ fn the_definitions_are_printed() {
     let printed = text(&output.stdout);
     assert_eq!(printed.matches("kind: CustomResourceDefinition").count(), 3);
 }
+
+/// What the meshes and ingresses need beside the tutorial's canary.
+const USERS: &str = r#"
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: test}
+spec:
+  rules:
+  - host: app.example.com
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: podinfo, port: {number: 80}}}}]}
+---
+apiVersion: apisix.apache.org/v2
+kind: ApisixRoute
+metadata: {name: web, namespace: test}
+spec:
+  http:
+  - name: web
+    match: {hosts: [app.example.com], paths: ["/*"]}
+    backends: [{serviceName: podinfo, servicePort: 80}]
+"#;
+
+/// The fields by which a canary names those.
+const REFERENCES: &str = "ingressRef: {apiVersion: networking.k8s.io/v1, kind: Ingress, name: web}
+  routeRef: {apiVersion: apisix.apache.org/v2, kind: ApisixRoute, name: web}";
+
+#[test]
+fn a_rollout_succeeds_on_every_mesh_and_ingress() {
+    let good = std::fs::read_to_string(examples().join("canary.yaml")).unwrap();
+    let providers = "apisix appmesh appmesh:v1beta2 contour gatewayapi:v1 gatewayapi:v1beta1 gloo istio kubernetes kuma \
+                     linkerd nginx osm skipper smi:v1alpha3 traefik";
+    for provider in providers.split_whitespace() {
+        let canary =
+            good.replacen("provider: istio", &format!("provider: {provider}\n  {REFERENCES}"), 1).replacen(
+                "    port: 80\n",
+                "    port: 80\n    meshName: global\n    gatewayRefs: [{name: gateway}]\n",
+                1,
+            );
+        // The sandbox serves the kinds of the canary's own mesh.
+        let users =
+            if provider == "apisix" { USERS } else { USERS.split("---\napiVersion: apisix").next().unwrap() };
+        let file = temporary(&provider.replace(':', "-"), &format!("{canary}{users}"));
+        let output = simulate(&[file.to_str().unwrap(), "--expect", "succeeded"]);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{provider}: {told}");
+    }
+}
