@@ -201,9 +201,9 @@ fn a_test_on_a_router_that_chooses_no_requests_is_refused() {
         json!({"provider": provider, "targetRef": target, "analysis": analysis})
     };
     let test = json!({"iterations": 10, "match": matches});
-    let text = "can't use analysis.match with analysis.iterations on the knative provider: it chooses no requests, and \
+    let problem = "can't use analysis.match with analysis.iterations on the knative provider: it chooses no requests, and \
                 everyone would go to the canary";
-    assert_eq!(errors(on("knative", test.clone())), [text]);
+    assert_eq!(errors(on("knative", test.clone())), [problem]);
     assert_eq!(valid(on("istio", test)).route(&Status::default()).conditions.len(), 1);
     // Without iterations it is a rollout by weight, which needs no conditions.
     assert!(

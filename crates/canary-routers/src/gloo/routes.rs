@@ -29,7 +29,7 @@ fn built(
     route: &RouteSpec,
     live: Option<&Route>,
 ) -> Route {
-    let action = live.and_then(|live| live.route_action.as_ref());
+    let action = live.and_then(|live| live.action.as_ref());
     let multi = action.and_then(|action| action.multi.as_ref());
     let destinations = shares.iter().map(|(version, share)| Weighted {
         destination: destination(route, version, live),
@@ -39,7 +39,7 @@ fn built(
     Route {
         matchers,
         inheritable_path_matchers: Some(true),
-        route_action: Some(RouteAction {
+        action: Some(RouteAction {
             multi: Some(Multi {
                 destinations: Some(destinations.collect()),
                 rest: multi.map(|multi| multi.rest.clone()).unwrap_or_default(),

@@ -26,8 +26,8 @@ pub(super) struct Route {
     pub(super) matchers: Option<Vec<Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) inheritable_path_matchers: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) route_action: Option<RouteAction>,
+    #[serde(default, rename = "routeAction", skip_serializing_if = "Option::is_none")]
+    pub(super) action: Option<RouteAction>,
     /// The name and the options, for two.
     #[serde(flatten)]
     pub(super) rest: Fields,
@@ -72,7 +72,7 @@ impl Weighted {
 impl Route {
     /// The destination that is the Upstream of that version.
     pub(super) fn to(&self, version: &str, route: &RouteSpec) -> Option<&Weighted> {
-        let multi = self.route_action.as_ref()?.multi.as_ref()?;
+        let multi = self.action.as_ref()?.multi.as_ref()?;
         let name = upstreams::name(route, version);
         multi.destinations.iter().flatten().find(|destination| destination.is(&name, route))
     }

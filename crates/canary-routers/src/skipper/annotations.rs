@@ -94,13 +94,12 @@ fn terms(all: &str) -> Vec<&str> {
             Some(_) if escaped => escaped = false,
             Some('"') if letter == '\\' => escaped = true,
             Some(open) if letter == open => quote = None,
-            Some(_) => {}
             None if letter == '"' || letter == '`' => quote = Some(letter),
             None if at >= start && all[at..].starts_with("&&") => {
                 terms.push(&all[start..at]);
                 start = at + 2;
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
     terms.push(&all[start..]);
