@@ -1,4 +1,4 @@
-//! Two canaries of one name in two namespaces, whose TrafficRoutes would be the same object.
+//! Two canaries of one name in two namespaces, whose TrafficRoute would be the same object.
 
 use super::*;
 
