@@ -75,7 +75,8 @@ impl Engine {
         }
         drop(told);
         let (report, reported) = watch::channel(None);
-        let snapshots = Arc::new(Mutex::new(Some(broadcast::channel(KEPT_SNAPSHOTS).0)));
+        let (sender, from_the_start) = broadcast::channel(KEPT_SNAPSHOTS);
+        let snapshots = Arc::new(Mutex::new(Some(sender)));
         let collector = Collector { threads, names: names(&plan), snapshots: snapshots.clone(), report };
         thread::Builder::new().name("load-collector".into()).spawn(move || collector.run(&hear))?;
         for shard in shards {
@@ -90,7 +91,7 @@ impl Engine {
             }
         }
         let handle = RunHandle { start, commands: commands.into(), snapshots };
-        Ok(Run { handle, report: reported })
+        Ok(Run { handle, report: reported, snapshots: Some(from_the_start) })
     }
 }
 

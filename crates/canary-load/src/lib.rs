@@ -22,6 +22,7 @@ mod tally;
 mod target;
 mod timer;
 mod tls;
+mod top_up;
 mod worker;
 
 pub use address::{AddressPolicy, AnyAddress};
@@ -40,3 +41,4 @@ pub use snapshot::{Snapshot, StepSnapshot};
 pub use tally::{Counts, NotSent};
 pub use target::{Protocol, Target, TargetError};
 pub use tls::{TlsError, system_tls, trusting_tls};
+pub use top_up::{TopUp, TopUpSettings, TopUpState, TopUpStep};

@@ -34,6 +34,8 @@ pub(crate) enum Told {
 pub struct Run {
     pub(crate) handle: RunHandle,
     pub(crate) report: watch::Receiver<Option<Arc<Report>>>,
+    /// Subscribed before the first request.
+    pub(crate) snapshots: Option<broadcast::Receiver<Arc<Snapshot>>>,
 }
 
 /// Changes and watches a run. Clones lead to the same run; any thread and any runtime may use them.
@@ -84,6 +86,14 @@ impl Run {
     /// Changes and watches it.
     pub fn handle(&self) -> RunHandle {
         self.handle.clone()
+    }
+
+    /// All snapshots from the very first, also of a run that has ended already. A second call gives those from now on.
+    pub fn snapshots(&mut self) -> Snapshots {
+        match self.snapshots.take() {
+            Some(from_the_start) => Snapshots(Some(from_the_start)),
+            None => self.handle.snapshots(),
+        }
     }
 
     /// Waits for its end. `None`: a thread of it has panicked.

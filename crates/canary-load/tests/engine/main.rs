@@ -106,6 +106,21 @@ async fn a_closed_loop_sends_exactly_as_many_requests_as_asked_for() {
 }
 
 #[tokio::test]
+async fn the_snapshots_of_a_run_that_was_over_at_once_are_not_lost() {
+    let server = Server::start(Behaviour::default());
+    let mut plan = plan(&server);
+    plan.requests = Some(3);
+    let mut run = Engine::start(plan).unwrap();
+    while run.handle().snapshots().next().await.is_some() {}
+    let mut snapshots = run.snapshots();
+    let mut sent = 0;
+    while let Some(snapshot) = snapshots.next().await {
+        sent += snapshot.counts().sent;
+    }
+    assert_eq!(sent, 3);
+}
+
+#[tokio::test]
 async fn connections_that_the_target_closes_are_replaced_without_an_error() {
     let server = Server::start(Behaviour { closes: true, ..Behaviour::default() });
     let mut plan = plan(&server).open(Profile::constant(100.0), Arrivals::Even).lasting(ms(300));

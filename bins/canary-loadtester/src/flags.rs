@@ -1,0 +1,198 @@
+//! Flags: Flagger's, with its one dash, and ours beside them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use canary_api::GoDuration;
+use clap::error::ErrorKind;
+use clap::{Args, Parser, ValueEnum};
+use ipnet::IpNet;
+use regex::Regex;
+
+use crate::logging::LoggingFlags;
+use crate::once::Once;
+use crate::targets::Allowed;
+
+/// What the arguments ask for.
+pub(crate) enum Parsed {
+    Serve(Box<Flags>),
+    Run(Box<Once>),
+    /// A text on standard output, and no more.
+    Tell(String),
+}
+
+/// The flags of the server. Those that Flagger has, keep their names and defaults.
+#[derive(Debug, Parser)]
+#[command(
+    name = "canary-loadtester",
+    version,
+    about = "Load, checks and gates for canary rollouts",
+    after_help = "`canary-loadtester run --help` tells about load from the command line."
+)]
+pub(crate) struct Flags {
+    /// Port of all endpoints; 0: a free one
+    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    pub(crate) port: u16,
+    /// How long any task may run
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Only canaries of matching namespaces may use it
+    #[arg(long, value_name = "REGEXP", default_value = "")]
+    pub(crate) namespace_regexp: String,
+    /// Without effect; kept for those who set it
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
+    pub(crate) zap_replace_globals: Option<String>,
+    #[command(flatten)]
+    pub(crate) security: SecurityFlags,
+    #[command(flatten)]
+    pub(crate) logging: LoggingFlags,
+}
+
+/// Who may do what.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Security")]
+pub(crate) struct SecurityFlags {
+    /// Whether callers need a right to what they ask for
+    #[arg(long, value_enum, default_value_t = Auth::Required)]
+    pub(crate) auth: Auth,
+    /// Which commands may be run
+    #[arg(long, value_enum, default_value_t = Commands::Bound)]
+    pub(crate) commands: Commands,
+    /// File of tokens: lines of a token, its roles (run, gate, read) and its namespaces (all when left out)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// File with the key of signatures
+    #[arg(long, value_name = "PATH")]
+    pub(crate) signature_key_file: Option<PathBuf>,
+    /// Further targets of load: a host, with * for any part of it, or a range of addresses such as 10.1.0.0/16
+    #[arg(long, value_name = "HOST|RANGE", value_parser = allowed)]
+    pub(crate) allow_target: Vec<Allowed>,
+    /// Most requests a second of one run
+    #[arg(long, value_name = "NUMBER", default_value_t = 20_000.0)]
+    pub(crate) max_rate: f64,
+    /// Most connections of one run
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    pub(crate) max_connections: usize,
+    /// Most runs and commands at a time in one namespace
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub(crate) max_tasks: usize,
+    /// File that keeps gates over a restart; without it they are kept in memory
+    #[arg(long, value_name = "PATH")]
+    pub(crate) state_file: Option<PathBuf>,
+    /// Status of the answer when a blocking task fails: 500 as in Flagger, whose hook client drops the text of such an
+    /// answer and tries again, or 412
+    #[arg(long, value_name = "STATUS", default_value_t = 500, value_parser = clap::value_parser!(u16).range(400..600))]
+    pub(crate) failed_task_status: u16,
+}
+
+/// Whether callers need a right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Auth {
+    /// A token, a signature, a shell in the pod, or a live Canary that names just this request
+    Required,
+    /// Anybody may do anything, as with Flagger's load tester
+    None,
+}
+
+/// Which commands may be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Commands {
+    /// Those that a webhook of a live Canary names
+    Bound,
+    /// Also those of callers with the role `run`
+    Shell,
+    /// None
+    None,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<GoDuration>().map(GoDuration::to_std);
+    parsed.map_err(|_| "it takes a duration such as 90s or 1h".to_owned())
+}
+
+fn allowed(text: &str) -> Result<Allowed, String> {
+    if let Ok(range) = text.parse::<IpNet>() {
+        return Ok(Allowed::Range(range));
+    }
+    if text.is_empty() || text.contains(['/', ' ', '@']) {
+        return Err("it takes a host such as *.shop.svc or a range such as 10.1.0.0/16".to_owned());
+    }
+    Ok(Allowed::Host(text.to_ascii_lowercase()))
+}
+
+/// Reads the arguments, the program's name first.
+///
+/// # Errors
+/// What to tell whoever gave them.
+pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Parsed, String> {
+    let arguments: Vec<String> = arguments.collect();
+    if arguments.get(1).is_some_and(|first| first == "run") {
+        let rest = std::iter::once("canary-loadtester run".to_owned()).chain(arguments.into_iter().skip(2));
+        return told(Once::try_parse_from(rest).map(|once| Parsed::Run(Box::new(once))));
+    }
+    let flags = told(
+        Flags::try_parse_from(arguments.iter().map(|a| two_dashes(a)))
+            .map(|flags| Parsed::Serve(Box::new(flags))),
+    )?;
+    if let Parsed::Serve(flags) = &flags {
+        Regex::new(&flags.namespace_regexp).map_err(|error| format!("-namespace-regexp: {error}"))?;
+    }
+    Ok(flags)
+}
+
+fn told(parsed: Result<Parsed, clap::Error>) -> Result<Parsed, String> {
+    match parsed {
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok(Parsed::Tell(error.to_string()))
+        }
+        other => other.map_err(|error| error.to_string()),
+    }
+}
+
+/// Go takes one dash for two.
+fn two_dashes(argument: &str) -> String {
+    match argument.strip_prefix('-') {
+        Some(name) if name.len() > 1 && !name.starts_with('-') => format!("--{name}"),
+        _ => argument.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(arguments: &str) -> Result<Box<Flags>, String> {
+        let all = std::iter::once("canary-loadtester").chain(arguments.split_whitespace());
+        match parse(all.map(str::to_owned))? {
+            Parsed::Serve(flags) => Ok(flags),
+            Parsed::Run(_) | Parsed::Tell(_) => Err("not the server".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_arguments_of_flaggers_chart_are_understood() {
+        let flags = serve("-port=8080 -log-level=info -timeout=1h -namespace-regexp=").unwrap();
+        assert_eq!((flags.port, flags.timeout), (8080, Duration::from_secs(3600)));
+        assert_eq!(flags.security.auth, Auth::Required);
+        assert!(serve("-zap-replace-globals -zap-encoding=console -log-level warning").is_ok());
+    }
+
+    #[test]
+    fn without_flags_the_defaults_are_those_of_flagger() {
+        let flags = serve("").unwrap();
+        assert_eq!((flags.port, flags.timeout.as_secs()), (9090, 3600));
+        assert_eq!(flags.namespace_regexp, "");
+    }
+
+    #[test]
+    fn malformed_values_name_their_flag() {
+        for (arguments, named) in [
+            ("-namespace-regexp=(", "namespace-regexp"),
+            ("-timeout=soon", "timeout"),
+            ("-allow-target=http://podinfo/", "allow-target"),
+        ] {
+            let error = serve(arguments).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

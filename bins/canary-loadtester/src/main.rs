@@ -1,0 +1,97 @@
+//! The load tester: Flagger's endpoints and task types, with an engine of its own behind them.
+//!
+//! Also a command line: `run` puts load on an address and prints the report.
+
+mod access;
+mod answers;
+mod canaries;
+mod command;
+mod concord;
+mod flags;
+mod gates;
+mod hey;
+mod judge;
+mod lifetime;
+mod load;
+mod logging;
+mod metrics;
+mod ngrinder;
+mod once;
+mod origin;
+mod payload;
+mod query;
+mod queue;
+mod real_traffic;
+mod routes;
+mod runs;
+mod server;
+mod signature;
+mod state;
+mod targets;
+mod tasks;
+mod tokens;
+mod v1;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::flags::{Flags, Parsed};
+
+/// Threads that answer requests; load has threads of its own.
+const WORKERS: usize = 2;
+
+fn main() -> ExitCode {
+    // Fails only when a provider is installed already, and then there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match flags::parse(std::env::args()) {
+        Ok(Parsed::Tell(text)) => {
+            print(&text);
+            ExitCode::SUCCESS
+        }
+        Ok(Parsed::Run(once)) => {
+            // Its exit code 1 means that a rule was broken.
+            let outcome = runtime().and_then(|runtime| runtime.block_on(once.run()));
+            outcome.unwrap_or_else(|error| {
+                eprintln!("error: {error:#}");
+                ExitCode::from(2)
+            })
+        }
+        Ok(Parsed::Serve(flags)) => {
+            flags.logging.start();
+            end(serve(*flags).map(|()| ExitCode::SUCCESS))
+        }
+        Err(refusal) => {
+            eprintln!("{}", refusal.trim_end());
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve(flags: Flags) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(server::run(flags));
+    // Commands under way are not awaited.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")
+}
+
+fn end(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "what the user asked for")]
+fn print(text: &str) {
+    print!("{text}");
+}

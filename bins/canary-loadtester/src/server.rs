@@ -1,0 +1,214 @@
+//! Start, serve, stop.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use kube::{Client, Config};
+use regex::Regex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::access::Asked;
+use crate::answers::{Reply, empty, text};
+use crate::canaries::Canaries;
+use crate::flags::{Auth, Flags, SecurityFlags};
+use crate::gates::Gates;
+use crate::origin::{is_inside, own_addresses};
+use crate::queue::Queue;
+use crate::routes;
+use crate::runs::Runs;
+use crate::signature::Signatures;
+use crate::state::State;
+use crate::targets::Targets;
+use crate::tokens::Tokens;
+
+/// The longest body that is read.
+const LONGEST_BODY: usize = 1 << 20;
+/// How long a client may take for its headers, and for its body.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections at a time.
+const CONNECTIONS: usize = 1024;
+/// Flagger: how long answers under way may take when the server stops.
+const GRACE: Duration = Duration::from_secs(60);
+/// Pause after a connection that cannot be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// What is wrong with a flag or the port.
+pub(crate) async fn run(flags: Flags) -> anyhow::Result<()> {
+    let port = flags.port;
+    let canaries = match Config::incluster() {
+        Ok(config) => Canaries::of(Client::try_from(config).context("the cluster's client")?),
+        Err(_) => Canaries::default(),
+    };
+    let state = Arc::new(state(flags, canaries.clone())?);
+    if state.auth == Auth::None {
+        tracing::warn!("-auth=none: anybody who reaches this port may run commands in this pod");
+    } else if !canaries.is_connected() {
+        tracing::warn!(
+            "this is not a pod with a service account: hooks without a credential cannot be checked and are refused"
+        );
+    }
+    let listener = listen(port).await.with_context(|| format!("port {port} cannot be taken"))?;
+    tracing::info!(port = listener.local_addr()?.port(), "starting load tester");
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let signalled = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        signalled.cancel();
+    });
+    let following = tokio::spawn(canaries.follow());
+    serve(listener, state, stop).await;
+    following.abort();
+    Ok(())
+}
+
+fn state(flags: Flags, canaries: Canaries) -> anyhow::Result<State> {
+    let Flags { port: _, timeout, namespace_regexp, zap_replace_globals: _, security, logging: _ } = flags;
+    let SecurityFlags {
+        auth,
+        commands,
+        token_file,
+        signature_key_file,
+        allow_target,
+        max_rate,
+        max_connections,
+        max_tasks,
+        state_file,
+        failed_task_status,
+    } = security;
+    let signatures = signature_key_file
+        .map(|path| std::fs::read_to_string(&path).with_context(|| path.display().to_string()))
+        .transpose()
+        .context("-signature-key-file")?;
+    if signatures.as_ref().is_some_and(|key| key.trim().len() < 16) {
+        anyhow::bail!("-signature-key-file: a key has at least 16 characters");
+    }
+    Ok(State {
+        gates: Gates::load(state_file).context("-state-file")?,
+        queue: Queue::default(),
+        runs: Runs::default(),
+        canaries,
+        tokens: token_file
+            .map_or_else(|| Ok(Tokens::default()), |p| Tokens::load(&p))
+            .context("-token-file")?,
+        signatures: signatures.as_deref().map(Signatures::new),
+        targets: Targets::new(allow_target, own_addresses(|name| std::env::var(name).ok())),
+        auth,
+        commands,
+        namespaces: (!namespace_regexp.is_empty()).then(|| Regex::new(&namespace_regexp)).transpose()?,
+        timeout,
+        max_rate,
+        max_connections,
+        max_tasks,
+        failed: StatusCode::from_u16(failed_task_status).context("-failed-task-status")?,
+        is_inside,
+    })
+}
+
+async fn listen(port: u16) -> io::Result<TcpListener> {
+    // The IPv6 wildcard takes IPv4 too, where there is IPv6 at all.
+    match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await
+        }
+        bound => bound,
+    }
+}
+
+/// Answers requests until `stop`, then finishes those under way and ends all load.
+pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, peer)) => {
+                // More than that many are closed at once: waiting would let idle ones shut out the rest.
+                let Ok(permit) = room.clone().try_acquire_owned() else { continue };
+                let (state, stop) = (state.clone(), stop.clone());
+                connections.spawn(async move {
+                    let _permit = permit;
+                    connection(stream, peer, state, stop).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    state.queue.stop_all();
+    connections.close();
+    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
+        tracing::warn!("connections were closed before their answer was given");
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, state: Arc<State>, stop: CancellationToken) {
+    let Ok(own) = stream.local_addr() else { return };
+    let service = service_fn(move |request: Request<Incoming>| {
+        let state = state.clone();
+        async move { Ok::<_, Infallible>(answer(request, peer, own, &state).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(READ_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a client left early");
+    }
+}
+
+async fn answer(request: Request<Incoming>, peer: SocketAddr, own: SocketAddr, state: &Arc<State>) -> Reply {
+    let (head, body) = request.into_parts();
+    let too_long = || text(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {LONGEST_BODY} bytes"));
+    // Said at once where the length is told, so that nobody sends it in vain.
+    if body.size_hint().lower() > LONGEST_BODY as u64 {
+        return too_long();
+    }
+    let read = tokio::time::timeout(READ_TIMEOUT, Limited::new(body, LONGEST_BODY).collect()).await;
+    let body = match read {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            return too_long();
+        }
+        Ok(Err(_)) => return empty(StatusCode::BAD_REQUEST),
+        Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
+    };
+    let asked = Asked {
+        method: head.method.as_str(),
+        path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
+        headers: &head.headers,
+        body: &body,
+        peer,
+        own,
+    };
+    routes::answer(state, &asked).await
+}
