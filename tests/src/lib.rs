@@ -21,9 +21,13 @@
 //!
 //! What a real server cannot be brought to within seconds, the two forms of 410 for a past that is forgotten, is tested on the
 //! sandbox only.
+//!
+//! Metric providers are asked for real where `PROMETHEUS` and `MOTO_SERVER` name the programs.
 
 mod api_server;
 mod behaviours;
+mod program;
 
 pub use api_server::{ApiServer, installed};
 pub use behaviours::{Behaviour, behaviours, collector_behaviours};
+pub use program::{Folder, Running, START, free_port, program, wait_for};

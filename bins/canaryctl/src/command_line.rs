@@ -9,9 +9,10 @@ use canary_api::GoDuration;
 use canary_sandbox::{Scenario, shipped, shipped_names};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::doctor::State;
 use crate::play::{Request, play};
 use crate::verdict::Ending;
-use crate::{data, manifests, place, report, world};
+use crate::{data, doctor, manifests, place, report, world};
 
 /// Tools for canary rollouts.
 #[derive(Parser)]
@@ -35,6 +36,20 @@ Exit codes:
   1  a rollout did not end as expected
   2  the objects, the scenario or the command line cannot be used")]
     Simulate(Simulate),
+    /// Look at everything that canaries need, in the cluster of the kubeconfig, before anything is released.
+    #[command(after_help = "\
+Looks at the objects that a canary names, at the template, secret and provider of each metric and what its query finds, and
+at the addresses of its hooks. Objects of the files count as applied. It reads, and writes nothing.
+
+Examples:
+  canaryctl doctor canary.yaml --metrics-server http://localhost:9090
+  canaryctl doctor deploy/ --output json
+
+Exit codes:
+  0  nothing is bad; with --strict, nothing is doubtful either
+  1  something is bad
+  2  the objects, the cluster or the command line cannot be used")]
+    Doctor(Doctor),
     /// Print the definitions of Canary, MetricTemplate and AlertProvider.
     #[command(after_help = "Example:\n  canaryctl crds | kubectl apply -f -")]
     Crds {
@@ -75,6 +90,28 @@ struct Simulate {
     limit: Duration,
 }
 
+#[derive(clap::Args)]
+struct Doctor {
+    /// YAML or JSON files, or folders of them.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Namespace of objects that name none.
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    /// The mesh or ingress of canaries that name none.
+    #[arg(long, default_value = "istio")]
+    mesh_provider: String,
+    /// Address of the Prometheus that answers built-in metrics, as this machine reaches it.
+    #[arg(long, value_name = "URL", default_value = "http://prometheus:9090")]
+    metrics_server: String,
+    /// What is doubtful counts as bad.
+    #[arg(long)]
+    strict: bool,
+    /// How to print what was found.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Text,
@@ -112,6 +149,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Simulate(simulate) => simulate.run(),
+        Command::Doctor(doctor) => doctor.run(),
     }
 }
 
@@ -124,6 +162,23 @@ fn crds(flagger: bool) -> anyhow::Result<ExitCode> {
         anstream::print!("{}", canary_api::crds_yaml()?);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Doctor {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { paths, namespace, mesh_provider, metrics_server, strict, output } = self;
+        let manifests = manifests::read(&paths)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let look = doctor::Look { namespace, mesh_provider, metrics_server };
+        let rows = runtime.block_on(doctor::examine(manifests, &look))?;
+        match output {
+            Output::Text => doctor::text(&rows, &mut anstream::stdout())?,
+            Output::Json => doctor::json(&rows, &mut anstream::stdout())?,
+        }
+        let worst = if strict { State::Doubtful } else { State::Bad };
+        let good = rows.iter().all(|row| row.state < worst);
+        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
 }
 
 impl Simulate {

@@ -1,7 +1,8 @@
-//! The operator's command line: plays rollouts without a cluster, and prints the CRDs.
+//! The operator's command line: plays rollouts without a cluster, looks at what a canary needs, and prints the CRDs.
 
 mod command_line;
 mod data;
+mod doctor;
 mod fields;
 mod made_up;
 mod manifests;
@@ -20,7 +21,7 @@ mod world;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Nothing here opens a connection, but the libraries build clients.
+    // For the doctor; elsewhere nothing opens a connection, but the libraries build clients.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command_line::run() {
         Ok(code) => code,

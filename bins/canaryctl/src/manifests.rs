@@ -122,6 +122,14 @@ fn documents(text: &str) -> Vec<(usize, String)> {
     all
 }
 
+/// The objects of a text, for tests.
+#[cfg(test)]
+pub(crate) fn parse_text(text: &str) -> Vec<Manifest> {
+    let mut manifests = Vec::new();
+    parse("test.yaml", text, &mut manifests).unwrap();
+    manifests
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,7 +78,7 @@ fn one(canary: &ValidCanary, check: &Check, spec: &MetricSpec, manifests: &[Mani
 }
 
 /// What the names in queries stand for.
-fn model(canary: &ValidCanary, spec: &MetricSpec, default_interval: &str) -> QueryModel {
+pub(crate) fn model(canary: &ValidCanary, spec: &MetricSpec, default_interval: &str) -> QueryModel {
     let names = canary.query_model();
     let interval = spec.interval.clone().filter(|i| !i.is_empty());
     QueryModel {

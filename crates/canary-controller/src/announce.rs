@@ -8,7 +8,9 @@ mod events;
 
 use std::sync::Arc;
 
-use canary_core::{EventKind, HookAnswer, HookId, Hooks, Notice, Phase, Plan, Status, Then, called};
+use canary_core::{
+    EventKind, Happening, HookAnswer, HookId, Hooks, Notice, Phase, Plan, Status, Then, called,
+};
 use canary_webhooks::{RecordedEvent, event_calls, hook_call};
 use tokio_util::task::TaskTracker;
 
@@ -16,6 +18,7 @@ pub(crate) use alerts::{AlertRoutes, Alerts, global_notifier};
 pub(crate) use events::{About, Events};
 
 use crate::clock::Clock;
+use crate::finding::Finding;
 use crate::lane::Lane;
 
 /// What every canary's announcer uses.
@@ -51,6 +54,8 @@ pub(crate) struct Batch {
     pub(crate) transition: bool,
     /// Made in a process that is gone: only what was not told is told.
     pub(crate) again: bool,
+    /// What a failed check found.
+    pub(crate) finding: Option<Finding>,
 }
 
 impl Announcer {
@@ -92,6 +97,9 @@ impl Announcer {
             });
             for notice in notices {
                 self.tell(&batch, &notice, name.as_deref().filter(|_| is_last)).await;
+                if let Some(reason) = explanation(&batch, &notice).await {
+                    self.tell(&batch, &reason, None).await;
+                }
             }
         }
     }
@@ -115,6 +123,10 @@ impl Announcer {
             EventKind::Normal => tracing::info!(canary, phase = %notice.phase, "{message}"),
             EventKind::Warning => tracing::warn!(canary, phase = %notice.phase, "{message}"),
         }
+        let finding = batch.finding.as_ref().filter(|_| matches!(notice.what, Happening::CheckFailed(_)));
+        if let Some(finding) = finding {
+            finding.log(&canary);
+        }
         let at = self.outlets.clock.now();
         let event = RecordedEvent { kind, message, at };
         let calls =
@@ -129,6 +141,19 @@ impl Announcer {
                 }
             });
         }
-        self.outlets.events.record(&batch.about, &event, name, &self.last).await;
+        let notes = finding.map(Finding::annotations).unwrap_or_default();
+        self.outlets.events.record(&batch.about, &event, name, notes, &self.last).await;
     }
+}
+
+/// Why a query has no values, as a notice of its own: the one that tells of the check has Flagger's words.
+async fn explanation(batch: &Batch, notice: &Notice) -> Option<Notice> {
+    if !matches!(notice.what, Happening::CheckFailed(_)) {
+        return None;
+    }
+    let finding = batch.finding.as_ref()?;
+    let (provider, query) = finding.unexplained()?;
+    let reason = provider.explain(&query).await?;
+    let what = Happening::Error(format!("No values of metric {}: {reason}", finding.metric));
+    Some(Notice { phase: notice.phase, what })
 }

@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::ApiResource;
 
 use crate::cache::{Cache, Reader};
+use crate::finding::{Finding, Put};
 use crate::subject::Subject;
 use crate::telemetry::Telemetry;
 
@@ -41,12 +42,17 @@ struct Prepared {
 }
 
 impl Asking {
-    /// Finds one answer.
-    pub(crate) async fn ask(&self, subject: &Subject, reader: &Reader, question: &Question) -> Answer {
+    /// Finds one answer, and for a metric what is wrong with it.
+    pub(crate) async fn ask(
+        &self,
+        subject: &Subject,
+        reader: &Reader,
+        question: &Question,
+    ) -> (Answer, Option<Finding>) {
         match question {
-            Question::Hook { id, phase } => Answer::Hook(self.hook(subject, *id, *phase).await),
+            Question::Hook { id, phase } => (Answer::Hook(self.hook(subject, *id, *phase).await), None),
             Question::Metric(id) => self.metric(subject, reader, *id).await,
-            Question::Online(id) => self.online(subject, reader, *id).await,
+            Question::Online(id) => (self.online(subject, reader, *id).await, None),
         }
     }
 
@@ -57,17 +63,18 @@ impl Asking {
         }
     }
 
-    async fn metric(&self, subject: &Subject, reader: &Reader, id: MetricId) -> Answer {
+    async fn metric(&self, subject: &Subject, reader: &Reader, id: MetricId) -> (Answer, Option<Finding>) {
         let Some((check, spec)) = check(subject, id) else {
-            return failed(FailureKind::Query, "the metric is not in the plan");
+            return (failed(FailureKind::Query, "the metric is not in the plan"), None);
         };
+        let mut put = Put::default();
         let answer = match check.source {
             CheckSource::SuccessRate | CheckSource::Duration => {
-                self.built_in(subject, reader, check, spec).await
+                self.built_in(subject, reader, check, spec, &mut put).await
             }
-            CheckSource::Inline => self.inline(subject, reader, spec).await,
+            CheckSource::Inline => self.inline(subject, reader, spec, &mut put).await,
             CheckSource::Template => match self.prepare(subject, reader, spec).await {
-                Ok(prepared) => query(&*prepared.provider, &prepared.query).await,
+                Ok(prepared) => query(prepared.provider, prepared.query, &mut put).await,
                 Err(answer) => answer,
             },
             CheckSource::Nothing => failed(FailureKind::Query, "there is nothing to ask"),
@@ -77,10 +84,18 @@ impl Asking {
             let shown = if check.source == CheckSource::Duration { value / 1000.0 } else { value };
             self.telemetry.metric_value(&subject.plan.namespace, &subject.plan.target, &check.name, shown);
         }
-        answer
+        let finding = Finding::of(check, put, &answer);
+        (answer, finding)
     }
 
-    async fn built_in(&self, subject: &Subject, reader: &Reader, check: &Check, spec: &MetricSpec) -> Answer {
+    async fn built_in(
+        &self,
+        subject: &Subject,
+        reader: &Reader,
+        check: &Check,
+        spec: &MetricSpec,
+        put: &mut Put,
+    ) -> Answer {
         let queries = observer_of(subject);
         let model = match model(subject, reader, spec, DEFAULT_INTERVAL).await {
             Ok(model) => model,
@@ -96,25 +111,23 @@ impl Asking {
             Ok(provider) => provider,
             Err(answer) => return answer,
         };
-        let answer = of_built_in(query(&*provider, &text).await);
-        let Answer::Value(value) = answer else { return answer };
-        if !duration {
-            return answer;
+        let answer = of_built_in(query(provider.clone(), text, put).await);
+        let measured = match &answer {
+            Answer::Value(value) if duration => queries.duration_milliseconds(*value),
+            Answer::NoData(_) if duration => older_duration(queries, &model, provider, put).await,
+            _ => return answer,
+        };
+        match (measured, answer) {
+            (Some(milliseconds), _) => Answer::Value(milliseconds),
+            (None, Answer::Value(_)) => Answer::NoData(NO_VALUES.into()),
+            (None, answer) => answer,
         }
-        queries.duration_milliseconds(value).map_or_else(|| Answer::NoData(NO_VALUES.into()), Answer::Value)
     }
 
-    async fn inline(&self, subject: &Subject, reader: &Reader, spec: &MetricSpec) -> Answer {
-        let text = spec.query.as_deref().unwrap_or_default();
-        let model = match model(subject, reader, spec, DEFAULT_INTERVAL).await {
-            Ok(model) => model,
-            Err(answer) => return answer,
-        };
-        let rendered = Template::parse(text).and_then(|t| t.render(&model));
-        match (rendered, self.prometheus(subject)) {
-            (Err(error), _) => failed(FailureKind::Query, error.to_string()),
-            (_, Err(answer)) => answer,
-            (Ok(text), Ok(provider)) => query(&*provider, &text).await,
+    async fn inline(&self, subject: &Subject, reader: &Reader, spec: &MetricSpec, put: &mut Put) -> Answer {
+        match (rendered_inline(subject, reader, spec).await, self.prometheus(subject)) {
+            (Err(answer), _) | (_, Err(answer)) => answer,
+            (Ok(text), Ok(provider)) => query(provider, text, put).await,
         }
     }
 
@@ -122,7 +135,9 @@ impl Asking {
     fn prometheus(&self, subject: &Subject) -> Result<Arc<dyn MetricProvider>, Answer> {
         let own = subject.valid.metrics_server();
         let address = own.unwrap_or(&self.metrics_server);
-        self.providers.build(&ProviderSpec::new("prometheus", address)).map_err(|error| match own {
+        let mut spec = ProviderSpec::new("prometheus", address);
+        spec.patience = Some(subject.plan.interval);
+        self.providers.build(&spec).map_err(|error| match own {
             Some(url) => failed(FailureKind::MetricsServer { url: url.to_owned() }, error.to_string()),
             None => failed(FailureKind::Query, error.to_string()),
         })
@@ -145,6 +160,8 @@ impl Asking {
         provider.region = backend.region.clone().unwrap_or_default();
         provider.insecure_skip_verify = backend.insecure_skip_verify;
         provider.interval.clone_from(&spec.interval);
+        // An answer that takes longer than the canary's own interval would be about another tick.
+        provider.patience = Some(subject.plan.interval);
         let provider = self.providers.build(&provider).map_err(|error| {
             let kind = FailureKind::Provider { template: label.clone(), provider: backend.kind.clone() };
             failed(kind, error.to_string())
@@ -205,7 +222,12 @@ impl Asking {
                 .prepare(subject, reader, spec)
                 .await
                 .map(|p| (p.provider, format!("metric template {} not available", p.label))),
-            CheckSource::Inline | CheckSource::Nothing => return Answer::Value(1.0),
+            // A query that cannot be rendered would fail the first check, when it is too late.
+            CheckSource::Inline => {
+                let rendered = rendered_inline(subject, reader, spec).await;
+                return rendered.map_or_else(|answer| answer, |_| Answer::Value(1.0));
+            }
+            CheckSource::Nothing => return Answer::Value(1.0),
         };
         match provider {
             Ok((provider, what)) => match provider.check().await {
@@ -215,6 +237,13 @@ impl Asking {
             Err(answer) => answer,
         }
     }
+}
+
+async fn rendered_inline(subject: &Subject, reader: &Reader, spec: &MetricSpec) -> Result<String, Answer> {
+    let text = spec.query.as_deref().unwrap_or_default();
+    let model = model(subject, reader, spec, DEFAULT_INTERVAL).await?;
+    let rendered = Template::parse(text).and_then(|t| t.render(&model));
+    rendered.map_err(|error| failed(FailureKind::Query, error.to_string()))
 }
 
 fn check(subject: &Subject, id: MetricId) -> Option<(&Check, &MetricSpec)> {
@@ -264,12 +293,32 @@ async fn latest_revision(subject: &Subject, reader: &Reader) -> Result<String, A
     Ok(service.latest_revision().unwrap_or_default().to_owned())
 }
 
-async fn query(provider: &dyn MetricProvider, text: &str) -> Answer {
-    match provider.query(text).await {
+async fn query(provider: Arc<dyn MetricProvider>, text: String, put: &mut Put) -> Answer {
+    let answer = match provider.query(&text).await {
         Ok(Some(value)) => Answer::Value(value),
         Ok(None) => Answer::NoData(NO_VALUES.into()),
-        Err(error) => failed(FailureKind::Query, error.to_string()),
-    }
+        Err(error) => {
+            put.trouble = Some(error.trouble());
+            failed(FailureKind::Query, error.to_string())
+        }
+    };
+    put.query = Some(text);
+    put.provider = Some(provider);
+    answer
+}
+
+/// Milliseconds by the name that the series had before, where the present one has no values.
+async fn older_duration(
+    queries: &Observer,
+    model: &QueryModel,
+    provider: Arc<dyn MetricProvider>,
+    put: &mut Put,
+) -> Option<f64> {
+    let text = queries.older_duration(model)?.ok()?;
+    let value = provider.query(&text).await.ok().flatten()?;
+    let milliseconds = queries.older_duration_milliseconds(value)?;
+    put.query = Some(text);
+    Some(milliseconds)
 }
 
 /// Flagger says of built-in queries, and only of these, that running them failed.

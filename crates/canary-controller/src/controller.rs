@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canary_core::{Hooks, Notifier, Timestamp};
-use canary_metrics::MetricProviders;
+use canary_metrics::{HttpOptions, MetricProviders};
 use canary_notifiers::Notifiers;
 use canary_routers::{Contour, LiveObjects, Nginx, ObjectError, Routers};
 use canary_webhooks::WebhookClient;
@@ -83,12 +83,14 @@ impl Controller {
         let routers = Routers::default()
             .with_kinds("contour", Contour::kinds(), move |objects| Arc::new(Contour::new(objects, &class)))
             .with_kinds("nginx", Nginx::kinds(), move |objects| Arc::new(Nginx::new(objects, &prefix)));
+        // Keptn and external metrics are asked through the cluster itself.
+        let providers = MetricProviders::default().with_cluster(client.clone(), HttpOptions::default());
         Self {
             client,
             mesh: None,
             settings,
             routers,
-            providers: MetricProviders::default(),
+            providers,
             notifiers: Notifiers::default(),
             global: None,
             hooks: Arc::new(WebhookClient::new()),

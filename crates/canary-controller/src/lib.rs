@@ -12,6 +12,7 @@ mod controller;
 mod cookies;
 mod failure;
 mod fields;
+mod finding;
 mod generated;
 mod lane;
 mod leader;

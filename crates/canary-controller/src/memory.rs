@@ -1,10 +1,11 @@
 //! What this process remembers of one canary between two calls. Nothing that correctness needs: it may be lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use canary_core::{Observed, Timestamp};
 
 use crate::announce::Announcer;
+use crate::finding::Finding;
 
 /// The memory of one canary.
 pub(crate) struct Memory {
@@ -29,6 +30,10 @@ pub(crate) struct Memory {
     pub(crate) released: bool,
     /// Name of its target, for metrics.
     pub(crate) target: String,
+    /// What the failed check of the present call found.
+    pub(crate) finding: Option<Finding>,
+    /// The rollout, and those of its metrics whose missing values were explained.
+    pub(crate) explained: (String, BTreeSet<String>),
 }
 
 impl Memory {
@@ -46,6 +51,8 @@ impl Memory {
             failures: 0,
             released: false,
             target: String::new(),
+            finding: None,
+            explained: Default::default(),
         }
     }
 

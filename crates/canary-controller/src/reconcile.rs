@@ -1,11 +1,12 @@
 //! One call: observe, decide (asking what the core wants to know), perform, commit, announce.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use canary_api::{CanaryStatus, InvalidObject};
 use canary_core::{
-    Commit, Decision, Effect, Happening, Next, Notice, Phase, Plan, Status, Then, Timestamp, Wake,
+    Commit, Decision, Effect, Happening, Next, Notice, Phase, Plan, Status, Then, Timestamp, Trouble, Wake,
     effect_failed, missed, next,
 };
 use canary_routers::{ObjectError, Routers};
@@ -15,6 +16,7 @@ use crate::announce::{AlertRoutes, Batch, Outlets};
 use crate::asking::Asking;
 use crate::cache::{Cache, Reader};
 use crate::clock::Clock;
+use crate::finding::Finding;
 use crate::memory::Memory;
 use crate::perform::{EffectError, Performer};
 use crate::settings::Settings;
@@ -93,8 +95,16 @@ async fn refuse(
         let what = Happening::Error(text.clone());
         let then = vec![Then::Announce(Notice { phase: Phase::Unset, what })];
         let routes = AlertRoutes::default();
-        let batch =
-            Batch { about, plan, status: Status::default(), routes, then, transition: false, again: false };
+        let batch = Batch {
+            about,
+            plan,
+            status: Status::default(),
+            routes,
+            then,
+            transition: false,
+            again: false,
+            finding: None,
+        };
         memory.announcer.announce(batch);
         context.telemetry.reconcile_failed("invalid");
         mark(context, object, Some(&text)).await;
@@ -218,12 +228,14 @@ impl Call<'_> {
         memory.complete(&mut seen, self.now);
 
         let mut answers = Vec::new();
+        let mut finding = None;
         let mut decision = loop {
             match next(&self.subject.plan, &self.subject.status, &seen, &answers, self.now) {
                 Next::Done(decision) => break *decision,
                 Next::Ask(question) => {
-                    let answer = self.context.asking.ask(self.subject, self.reader, &question).await;
+                    let (answer, found) = self.context.asking.ask(self.subject, self.reader, &question).await;
                     answers.push(answer);
+                    finding = found.or(finding);
                 }
             }
         };
@@ -234,12 +246,24 @@ impl Call<'_> {
         }
         performer.prepare(&mut decision);
         let analysed = decision.analysed;
+        memory.finding = finding.map(|finding| self.with_explainer(memory, finding));
         let result = self.carry_out(&performer, decision, memory).await;
+        memory.finding = None;
         if analysed {
             let span = self.context.clock.now().duration_since(self.now).unsigned_abs();
             telemetry.tick_ended(&self.subject.plan.namespace, &self.subject.plan.target, span);
         }
         result
+    }
+
+    /// Lets a query without values be explained once for each metric of a rollout.
+    fn with_explainer(&self, memory: &mut Memory, finding: Finding) -> Finding {
+        let rollout = &self.subject.status.last_applied;
+        if memory.explained.0 != *rollout {
+            memory.explained = (rollout.clone(), BTreeSet::new());
+        }
+        let first = finding.trouble == Trouble::NoData && memory.explained.1.insert(finding.metric.clone());
+        if first { finding } else { Finding { provider: None, ..finding } }
     }
 
     /// Effects in order, then the commit, then what follows.
@@ -413,6 +437,7 @@ impl Call<'_> {
             then,
             transition,
             again,
+            finding: memory.finding.clone(),
         });
     }
 

@@ -36,7 +36,7 @@ pub use plugin::{
     Affinity, Alert, Autoscaler, Capabilities, CookieAttributes, CorsPolicy, HeaderOperations, Headers,
     HookAnswer, HookCall, HookPayload, Hooks, HttpMatch, Metadata, MetricError, MetricProvider, Notifier,
     NotifyError, Owner, Registry, Retries, Rewrite, RouteSpec, Router, RouterError, Scale, Severity,
-    StringMatch, TargetPort, UnknownName, Workload, WorkloadError, WorkloadSpec, WorkloadState,
+    StringMatch, TargetPort, Trouble, UnknownName, Workload, WorkloadError, WorkloadSpec, WorkloadState,
 };
 pub use question::{Answer, FailureKind, Question};
 pub use status::{Condition, Status};

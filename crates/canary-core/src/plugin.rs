@@ -11,7 +11,7 @@ mod router;
 mod workload;
 
 pub use hooks::{HookAnswer, HookCall, HookPayload, Hooks};
-pub use metrics::{MetricError, MetricProvider};
+pub use metrics::{MetricError, MetricProvider, Trouble};
 pub use notifier::{Alert, Notifier, NotifyError, Severity};
 pub use registry::{Registry, UnknownName};
 pub use route::{

@@ -11,6 +11,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
+use crate::providers::ProviderSpec;
+
 /// How requests to metric backends are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpOptions {
@@ -52,8 +54,9 @@ impl HttpClients {
         Self { options, clients: Mutex::default() }
     }
 
-    pub(crate) fn timeout(&self) -> Duration {
-        self.options.timeout
+    /// How long one answer of that backend may take.
+    pub(crate) fn patience(&self, spec: &ProviderSpec) -> Duration {
+        spec.patience.map_or(self.options.timeout, |patience| patience.min(self.options.timeout))
     }
 
     /// The client for an address.

@@ -14,6 +14,8 @@ pub struct Observer {
     duration: &'static str,
     /// Milliseconds for one unit of what the duration query answers.
     milliseconds: f64,
+    /// The duration query of versions that named the series otherwise, and milliseconds for one unit of its answer.
+    older_duration: Option<(&'static str, f64)>,
     /// Whether names stand in the query with `_` for every character that is not a letter, digit or `_`.
     word_names: bool,
 }
@@ -45,9 +47,19 @@ impl Observer {
     /// NaN and the infinities are no duration: a quantile beyond the largest bucket says that nobody measured it. Flagger
     /// turns them into 0 ms, which passes every upper bound.
     pub fn duration_milliseconds(&self, answer: f64) -> Option<f64> {
-        let milliseconds = (answer * self.milliseconds).trunc();
-        // Adding zero turns -0 into 0.
-        milliseconds.is_finite().then_some(milliseconds + 0.0)
+        whole_milliseconds(answer * self.milliseconds)
+    }
+
+    /// The query for the duration by the name and unit that the series had before, for servers where
+    /// [`Observer::duration`] finds nothing; `None` if there was no other name.
+    /// [`Observer::older_duration_milliseconds`] reads its answer.
+    pub fn older_duration(&self, model: &QueryModel) -> Option<Result<String, TemplateError>> {
+        self.older_duration.map(|(template, _)| self.render(template, model))
+    }
+
+    /// What the answer to the older duration query means, as [`Observer::duration_milliseconds`].
+    pub fn older_duration_milliseconds(&self, answer: f64) -> Option<f64> {
+        self.older_duration.and_then(|(_, milliseconds)| whole_milliseconds(answer * milliseconds))
     }
 
     fn render(&self, template: &str, model: &QueryModel) -> Result<String, TemplateError> {
@@ -65,6 +77,12 @@ impl Observer {
             ..model.clone()
         })
     }
+}
+
+fn whole_milliseconds(milliseconds: f64) -> Option<f64> {
+    let milliseconds = milliseconds.trunc();
+    // Adding zero turns -0 into 0.
+    milliseconds.is_finite().then_some(milliseconds + 0.0)
 }
 
 /// The built-in queries for a canary, and the provider's name as events show it.

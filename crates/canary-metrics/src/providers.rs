@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use canary_core::{MetricError, MetricProvider, Registry};
 
+use crate::built_in;
 use crate::http_clients::{HttpClients, HttpOptions};
-use crate::prometheus::Prometheus;
+use crate::sharing::Sharing;
 
 /// Where a metric backend is and how to log in: `spec.provider` of a MetricTemplate, with the data of its secret.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct ProviderSpec {
     /// Type of the provider, such as `prometheus`.
     pub kind: String,
@@ -27,6 +29,8 @@ pub struct ProviderSpec {
     pub insecure_skip_verify: bool,
     /// The metric's interval, for providers that have no range in their queries.
     pub interval: Option<String>,
+    /// Longest time that an answer may take; the shorter one of this and [`HttpOptions::timeout`] counts.
+    pub patience: Option<Duration>,
 }
 
 impl ProviderSpec {
@@ -46,6 +50,7 @@ impl fmt::Debug for ProviderSpec {
             .field("region", &self.region)
             .field("insecure_skip_verify", &self.insecure_skip_verify)
             .field("interval", &self.interval)
+            .field("patience", &self.patience)
             .finish_non_exhaustive()
     }
 }
@@ -63,10 +68,19 @@ pub type ProviderConstructor =
 /// assert!(providers.build(&ProviderSpec::new("prometheus", "http://prometheus:9090")).is_ok());
 ///
 /// let error = providers.build(&ProviderSpec::new("promethius", "http://prometheus:9090")).err().unwrap();
-/// assert!(error.to_string().starts_with(r#"unknown metric provider "promethius"; known are: prometheus"#));
+/// assert!(error.to_string().starts_with(r#"unknown metric provider "promethius"; known are: "#));
 /// ```
-#[derive(Clone, Debug)]
-pub struct MetricProviders(Registry<ProviderConstructor>);
+#[derive(Clone)]
+pub struct MetricProviders {
+    registry: Registry<ProviderConstructor>,
+    sharing: Arc<Sharing>,
+}
+
+impl fmt::Debug for MetricProviders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MetricProviders").field(&self.registry).finish()
+    }
+}
 
 impl Default for MetricProviders {
     fn default() -> Self {
@@ -77,10 +91,20 @@ impl Default for MetricProviders {
 impl MetricProviders {
     /// The built-in providers, with a timeout and a `User-Agent` of the caller's.
     pub fn with_http(options: HttpOptions) -> Self {
-        let clients = Arc::new(HttpClients::new(options));
-        Self(Registry::new("metric provider")).with("prometheus", move |spec: &ProviderSpec| {
-            Prometheus::new(spec, &clients).map(|provider| Arc::new(provider) as Arc<dyn MetricProvider>)
-        })
+        built_in::all(&Arc::new(HttpClients::new(options)))
+    }
+
+    /// No provider at all.
+    pub(crate) fn none() -> Self {
+        Self { registry: Registry::new("metric provider"), sharing: Arc::default() }
+    }
+
+    /// With the providers that ask the API server of that cluster: `keptn`, and `externalmetrics` without an address. Requests
+    /// have the client's own credentials, and no more time than `options` gives.
+    #[cfg(feature = "kubernetes")]
+    #[must_use]
+    pub fn with_cluster(self, client: kube::Client, options: HttpOptions) -> Self {
+        built_in::of_cluster(self, client, options)
     }
 
     /// With one more type; the same name again replaces.
@@ -93,22 +117,25 @@ impl MetricProviders {
         + Sync
         + 'static,
     ) -> Self {
-        Self(self.0.with(kind, Arc::new(constructor)))
+        Self { registry: self.registry.with(kind, Arc::new(constructor)), ..self }
     }
 
     /// Makes the provider that `spec` describes. Cheap: connections are made by the first query and kept between providers.
+    /// Providers of one server ask it no more than 16 queries at once, and one query that several ask in one instant once.
     ///
     /// # Errors
     /// [`MetricError::Configuration`] for an unknown type, with the known ones, and for what the type's constructor refuses.
     pub fn build(&self, spec: &ProviderSpec) -> Result<Arc<dyn MetricProvider>, MetricError> {
-        let constructor =
-            self.0.get(&spec.kind).map_err(|unknown| MetricError::Configuration(unknown.to_string()))?;
-        constructor(spec)
+        let constructor = self
+            .registry
+            .get(&spec.kind)
+            .map_err(|unknown| MetricError::Configuration(unknown.to_string()))?;
+        Ok(self.sharing.share(spec, constructor(spec)?))
     }
 
     /// The known types, sorted.
     pub fn kinds(&self) -> impl Iterator<Item = &str> {
-        self.0.names()
+        self.registry.names()
     }
 }
 
@@ -131,8 +158,23 @@ mod tests {
         let providers =
             MetricProviders::default().with("acme", |_| Err(MetricError::Refused("never".into())));
         let error = providers.build(&ProviderSpec::new("Acme", "")).err();
-        let text = r#"unknown metric provider "Acme"; known are: acme, prometheus"#;
-        assert_eq!(error, Some(MetricError::Configuration(text.into())));
-        assert_eq!(providers.kinds().collect::<Vec<_>>(), ["acme", "prometheus"]);
+        let kinds: Vec<_> = providers.kinds().collect();
+        let text = format!(r#"unknown metric provider "Acme"; known are: {}"#, kinds.join(", "));
+        assert_eq!(error, Some(MetricError::Configuration(text)));
+        // The types that the definition of MetricTemplate allows, whatever features are on.
+        let of_flagger = [
+            "cloudwatch",
+            "datadog",
+            "dynatrace",
+            "externalmetrics",
+            "graphite",
+            "influxdb",
+            "keptn",
+            "newrelic",
+            "prometheus",
+            "splunk",
+            "stackdriver",
+        ];
+        assert_eq!(kinds, [&["acme"][..], &of_flagger[..]].concat());
     }
 }

@@ -16,6 +16,7 @@ mod ownership;
 mod patch;
 mod paths;
 mod pods;
+mod provider_contract;
 mod rendering;
 mod requests;
 mod sandbox;
@@ -34,6 +35,10 @@ mod writing;
 pub use drive::drive;
 pub use kube;
 pub use pods::{PodCount, PodFacts, PodFate};
+pub use provider_contract::{
+    Connection, Content, ContractReply, ContractRequest, PROVIDER_CASES, ProviderSubject, Several,
+    provider_case, provider_failures,
+};
 pub use requests::{RequestCounts, RequestInfo, Verdict};
 pub use sandbox::Sandbox;
 pub use scenario::{

@@ -48,11 +48,13 @@ impl ValidCanary {
         first.chain(second).collect()
     }
 
-    /// A built-in check is probed by its own backend, any other entry by that of its template.
+    /// A built-in check is probed by its own backend, another entry by that of its template, and an inline query by itself.
     pub(super) fn probes(&self) -> Vec<MetricId> {
         let checks = self.checks();
         let probe = |(index, metric): (usize, &Metric)| {
-            let source = built_in(&metric.name).unwrap_or(CheckSource::Template);
+            let other =
+                if metric.template_ref.is_some() { CheckSource::Template } else { CheckSource::Inline };
+            let source = built_in(&metric.name).unwrap_or(other);
             checks.iter().position(|c| c.index == index && c.source == source).map(MetricId)
         };
         self.spec.analysis.metrics.iter().enumerate().filter_map(probe).collect()

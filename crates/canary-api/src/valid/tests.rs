@@ -318,8 +318,8 @@ fn built_in_and_inline_checks_come_before_templates() {
     );
     assert_eq!(
         valid.plan().probes,
-        [4, 0, 3].map(MetricId),
-        "the first entry's template, then the built-in ones"
+        [4, 0, 2, 3].map(MetricId),
+        "the first entry's template, then the built-in ones and the inline query"
     );
 }
 

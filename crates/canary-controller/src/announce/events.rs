@@ -1,5 +1,6 @@
 //! Kubernetes events, as Flagger writes them: core/v1, reason `Synced`, component `flagger`.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -74,8 +75,16 @@ impl Events {
         !matches!(self.objects.get(&self.kind, &about.namespace, name).await, Ok(None))
     }
 
-    /// Writes an event: under `name` if it must not be made twice, as a count if it equals the one before.
-    pub(super) async fn record(&self, about: &About, event: &RecordedEvent, name: Option<&str>, last: &Last) {
+    /// Writes an event with those annotations: under `name` if it must not be made twice, as a count if it equals the one
+    /// before.
+    pub(super) async fn record(
+        &self,
+        about: &About,
+        event: &RecordedEvent,
+        name: Option<&str>,
+        notes: BTreeMap<String, String>,
+        last: &Last,
+    ) {
         match last.repeated(event) {
             Repeated::No => {}
             _ if name.is_some() => {}
@@ -88,7 +97,10 @@ impl Events {
             digest(&[&about.uid, &event.at.as_nanosecond().to_string(), &event.message])
         );
         let name = name.map_or(fallback, str::to_owned);
-        let body = self.body(about, event, &name);
+        let mut body = self.body(about, event, &name);
+        if !notes.is_empty() {
+            body["metadata"]["annotations"] = json!(notes);
+        }
         for n in 1..=TRIES {
             match self.objects.create(&self.kind, &body).await {
                 Ok(_) | Err(ObjectError::AlreadyExists(_)) => {

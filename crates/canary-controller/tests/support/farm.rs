@@ -213,6 +213,18 @@ pub(crate) fn live<T>(
     hooks: Arc<dyn Hooks>,
     life: impl Future<Output = T>,
 ) -> T {
+    let providers = MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Healthy)));
+    live_with(sandbox, settings, hooks, providers, life)
+}
+
+/// The same with metric providers of the caller's.
+pub(crate) fn live_with<T>(
+    sandbox: &Sandbox,
+    settings: Settings,
+    hooks: Arc<dyn Hooks>,
+    providers: MetricProviders,
+    life: impl Future<Output = T>,
+) -> T {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -221,7 +233,7 @@ pub(crate) fn live<T>(
         let controller = Controller::new(sandbox.client("default"), settings)
             .with_clock(Arc::new(RuntimeClock::starting_at(base)))
             .with_hooks(hooks)
-            .with_providers(MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Healthy))));
+            .with_providers(providers);
         let life = async {
             let value = life.await;
             stop.cancel();

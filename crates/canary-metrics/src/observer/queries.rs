@@ -41,6 +41,7 @@ macro_rules! observer {
             success_rate: $success_rate,
             duration: $duration,
             milliseconds: 1.0,
+            older_duration: None,
             word_names: false,
         }
     };
@@ -63,8 +64,8 @@ macro_rules! envoy_cluster {
 
 /// Every observer. The first is the one for names that none matches.
 pub static OBSERVERS: [Observer; 13] = [
-    observer!(
-        "istio",
+    Observer {
+        name: "istio",
         success_rate: ratio!(
             "istio_requests_total",
             good: r#"reporter="destination", destination_workload_namespace="{{ namespace }}", destination_workload=~"{{ target }}", response_code!~"5.*""#,
@@ -73,8 +74,18 @@ pub static OBSERVERS: [Observer; 13] = [
         duration: p99!(
             "istio_request_duration_milliseconds_bucket",
             r#"reporter="destination", destination_workload_namespace="{{ namespace }}", destination_workload=~"{{ target }}""#
-        )
-    ),
+        ),
+        milliseconds: 1.0,
+        // Istio before 1.5.
+        older_duration: Some((
+            p99!(
+                "istio_request_duration_seconds_bucket",
+                r#"reporter="destination", destination_workload_namespace="{{ namespace }}", destination_workload=~"{{ target }}""#
+            ),
+            1_000.0,
+        )),
+        word_names: false,
+    },
     observer!(
         "linkerd",
         success_rate: ratio!(
@@ -133,6 +144,7 @@ pub static OBSERVERS: [Observer; 13] = [
             r#"kubernetes_namespace="{{ namespace }}", kubernetes_pod_name=~"{{ target }}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)""#
         ),
         milliseconds: 1_000.0,
+        older_duration: None,
         word_names: false,
     },
     observer!(
@@ -192,6 +204,7 @@ pub static OBSERVERS: [Observer; 13] = [
             "}[{{ interval }}])) * 1000"
         ),
         milliseconds: 1.0,
+        older_duration: None,
         word_names: true,
     },
 ];

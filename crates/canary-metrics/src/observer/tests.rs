@@ -192,3 +192,14 @@ fn durations_are_whole_milliseconds() {
         assert_eq!(of("kubernetes", none), None, "{none}");
     }
 }
+
+#[test]
+fn older_istio_counts_seconds_under_another_name() {
+    let (istio, _) = observer("istio", "", false);
+    let query = istio.older_duration(&model("shop", "30s")).unwrap().unwrap();
+    let present = istio.duration(&model("shop", "30s")).unwrap();
+    assert_eq!(query, present.replace("_milliseconds_", "_seconds_"));
+    assert_eq!(istio.older_duration_milliseconds(0.4999), Some(499.0));
+    assert_eq!(istio.older_duration_milliseconds(f64::INFINITY), None);
+    assert!(observer("nginx", "", false).0.older_duration(&model("shop", "30s")).is_none());
+}

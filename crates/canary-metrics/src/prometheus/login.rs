@@ -1,5 +1,5 @@
 //! The headers of all requests: those of the template, and the one that logs in.
-//! Keeps what must not show in error messages, and takes it out of them.
+//! Knows what must not show in error messages.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,18 +8,19 @@ use percent_encoding::percent_decode_str;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+use crate::hidden::Hidden;
 use crate::providers::ProviderSpec;
 
 /// Headers of every request.
 pub(super) struct Login {
     headers: HeaderMap,
     /// Parts of the headers that are nobody's business.
-    hidden: Vec<String>,
+    hidden: Hidden,
 }
 
 impl Login {
     pub(super) fn new(spec: &ProviderSpec, url: &Url) -> Result<Self, MetricError> {
-        let mut login = Self { headers: HeaderMap::new(), hidden: Vec::new() };
+        let mut login = Self { headers: HeaderMap::new(), hidden: Hidden::default() };
         for (name, values) in &spec.headers {
             let header: HeaderName =
                 name.parse().map_err(|_| wrong(&format!("header name {name:?} is malformed")))?;
@@ -31,8 +32,6 @@ impl Login {
             Some(_) => login.add_secret(spec)?,
             None => login.add_user_of(url)?,
         }
-        // Longest first: a header contains the token that it carries.
-        login.hidden.sort_by_key(|hidden| std::cmp::Reverse(hidden.len()));
         Ok(login)
     }
 
@@ -40,9 +39,8 @@ impl Login {
         &self.headers
     }
 
-    /// The text without any credential that a server may have repeated.
-    pub(super) fn redact(&self, text: &str) -> String {
-        self.hidden.iter().fold(text.to_owned(), |text, hidden| text.replace(hidden, "***"))
+    pub(super) fn hidden(&self) -> &Hidden {
+        &self.hidden
     }
 
     /// A `token`, or else `username` and `password`.
@@ -56,7 +54,7 @@ impl Login {
             Ok(Some(text))
         };
         if let Some(token) = entry("token")? {
-            self.hide(token);
+            self.hidden.add(token);
             // Flagger: an Authorization among the headers of the template stays beside it.
             return self.add(&AUTHORIZATION, &format!("Bearer {token}"));
         }
@@ -80,11 +78,11 @@ impl Login {
     }
 
     fn set_basic(&mut self, user: &str, password: &str) -> Result<(), MetricError> {
-        self.hide(password);
+        self.hidden.add(password);
         self.headers.remove(AUTHORIZATION);
         let credentials = STANDARD.encode(format!("{user}:{password}"));
         self.add(&AUTHORIZATION, &format!("Basic {credentials}"))?;
-        self.hide(&credentials);
+        self.hidden.add(&credentials);
         Ok(())
     }
 
@@ -95,16 +93,9 @@ impl Login {
         header.set_sensitive(true);
         self.headers.append(name, header);
         if name == AUTHORIZATION {
-            self.hide(value);
+            self.hidden.add(value);
         }
         Ok(())
-    }
-
-    fn hide(&mut self, text: &str) {
-        // Shorter ones are no secrets and would cut words to pieces.
-        if text.len() >= 4 {
-            self.hidden.push(text.to_owned());
-        }
     }
 }
 

@@ -88,8 +88,8 @@ async fn other_shapes_are_errors_that_say_what_is_expected() {
 #[tokio::test]
 async fn refusals_show_the_status_and_the_start_of_the_body() {
     let table = [
-        (401, "login\n  please".to_owned(), "answered 401 Unauthorized: login please"),
-        (500, format!("broken {}", "x".repeat(5_000)), "answered 500 Internal Server Error: broken xxx"),
+        (404, "no\n  such page".to_owned(), "answered 404 Not Found: no such page"),
+        (422, format!("broken {}", "x".repeat(5_000)), "answered 422 Unprocessable Entity: broken xxx"),
         (400, json!({"status": "error", "error": "parse error"}).to_string(), "parse error"),
         (200, json!({"status": "error", "error": "out of memory"}).to_string(), "out of memory"),
     ];

@@ -1,0 +1,100 @@
+//! What is told of a check that has no good value: which of four troubles it is, what was asked, and, once, why there is nothing.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "support/farm.rs"]
+mod farm;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use canary_controller::Settings;
+use canary_core::{MetricError, MetricProvider};
+use canary_metrics::MetricProviders;
+use canary_sandbox::Sandbox;
+use farm::{CANARIES, NAMESPACE, Open, User, live_with, messages, pass, sandbox};
+use serde_json::{Value, json};
+
+/// Answers success rates as it is told.
+struct Answers(Result<Option<f64>, MetricError>);
+
+#[async_trait]
+impl MetricProvider for Answers {
+    async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        if query.contains("histogram_quantile") { Ok(Some(20.0)) } else { self.0.clone() }
+    }
+    async fn explain(&self, query: &str) -> Option<String> {
+        assert!(query.contains("istio_requests_total"), "{query}");
+        Some("there is no metric \"istio_requests_total\"".into())
+    }
+    async fn check(&self) -> Result<(), MetricError> {
+        Ok(())
+    }
+}
+
+/// Plays a rollout that fails, and gives the annotations of the first event with that text.
+fn told(answer: Result<Option<f64>, MetricError>, text: &str) -> (Sandbox, Value) {
+    let sandbox = sandbox();
+    let providers =
+        MetricProviders::default().with("prometheus", move |_| Ok(Arc::new(Answers(answer.clone()))));
+    let user = User::default();
+    live_with(&sandbox, Settings::default(), Arc::new(Open), providers, async {
+        user.act(&sandbox).await;
+        pass(30).await;
+    });
+    let events = sandbox.list("events", NAMESPACE);
+    let found =
+        events.iter().find(|event| event["message"].as_str().is_some_and(|message| message.contains(text)));
+    let annotations = found.map(|event| event["metadata"]["annotations"].clone());
+    let annotations =
+        annotations.unwrap_or_else(|| panic!("no event says {text:?}: {:?}", messages(&sandbox)));
+    (sandbox, annotations)
+}
+
+#[test]
+fn four_troubles_are_told_apart_in_the_annotations_of_the_event() {
+    let refused = MetricError::Refused("parse error".into());
+    let table = [
+        (Ok(Some(97.5)), "advancement success rate 97.50% < 99%", "bad-value"),
+        (Ok(None), "no values found for istio metric request-success-rate", "no-data"),
+        (
+            Err(MetricError::Unreachable("gone".into())),
+            "Prometheus query failed: running query failed: gone",
+            "provider-unreachable",
+        ),
+        (Err(refused), "Prometheus query failed: running query failed: parse error", "wrong-query"),
+    ];
+    for (answer, text, trouble) in table {
+        let (_, annotations) = told(answer.clone(), text);
+        assert_eq!(annotations["canaryd/trouble"], trouble, "{annotations}");
+        assert_eq!(annotations["canaryd/metric"], "request-success-rate", "{annotations}");
+        let query = annotations["canaryd/query"].as_str().unwrap();
+        assert!(query.contains(r#"destination_workload=~"podinfo""#), "{query}");
+        if answer == Ok(Some(97.5)) {
+            assert_eq!(
+                (&annotations["canaryd/value"], &annotations["canaryd/bound"]),
+                (&json!("97.5"), &json!("99"))
+            );
+        }
+    }
+}
+
+#[test]
+fn missing_values_are_explained_once_for_each_rollout_and_metric() {
+    let (sandbox, _) = told(Ok(None), "no values found for istio metric");
+    let canary = sandbox.get(CANARIES, NAMESPACE, "podinfo").unwrap();
+    assert_eq!(canary["status"]["phase"], "Failed");
+    let reason = r#"No values of metric request-success-rate: there is no metric "istio_requests_total""#;
+    assert_eq!(
+        messages(&sandbox).iter().filter(|message| *message == reason).count(),
+        1,
+        "{:?}",
+        messages(&sandbox)
+    );
+    let counts: i64 = sandbox
+        .list("events", NAMESPACE)
+        .iter()
+        .filter(|event| event["message"] == reason)
+        .filter_map(|event| event["count"].as_i64())
+        .sum();
+    assert_eq!(counts, 1);
+}

@@ -1,0 +1,194 @@
+//! What providers that are made anew for every query have in common: a server is asked so many things at once, and the same
+//! thing once, however many canaries want to know it in one instant.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use canary_core::{MetricError, MetricProvider};
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, WeakShared};
+use tokio::sync::Semaphore;
+
+use crate::providers::ProviderSpec;
+
+/// Queries that one server is asked at once.
+pub(crate) const AT_ONCE: usize = 16;
+/// How long a query waits for its turn, unless the spec says less.
+const TURN: Duration = Duration::from_secs(5);
+
+type Answer = Result<Option<f64>, MetricError>;
+type Asked = BoxFuture<'static, Answer>;
+
+/// Servers, and the queries that are under way.
+#[derive(Default)]
+pub(crate) struct Sharing {
+    servers: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    /// By provider and query.
+    under_way: Mutex<BTreeMap<(u64, String), WeakShared<Asked>>>,
+}
+
+/// A provider that shares.
+struct Sharer {
+    inner: Arc<dyn MetricProvider>,
+    sharing: Arc<Sharing>,
+    server: Arc<Semaphore>,
+    identity: u64,
+    patience: Duration,
+}
+
+impl Sharing {
+    /// The provider that `spec` describes, asked no more than its server bears.
+    pub(crate) fn share(
+        self: &Arc<Self>,
+        spec: &ProviderSpec,
+        inner: Arc<dyn MetricProvider>,
+    ) -> Arc<dyn MetricProvider> {
+        let name = format!("{} {} {}", spec.kind, spec.address, spec.region);
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Servers that nobody holds are forgotten, since addresses come and go with their templates.
+        servers.retain(|other, server| Arc::strong_count(server) > 1 || *other == name);
+        let server = servers.entry(name).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))).clone();
+        let mut hasher = DefaultHasher::new();
+        spec.hash(&mut hasher);
+        let patience = spec.patience.map_or(TURN, |patience| patience.min(TURN));
+        Arc::new(Sharer { inner, sharing: self.clone(), server, identity: hasher.finish(), patience })
+    }
+
+    /// The answer that is under way, or the one that `ask` gets.
+    fn join(&self, key: (u64, String), ask: impl FnOnce() -> Asked) -> Shared<Asked> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.retain(|_, asked| asked.upgrade().is_some());
+        if let Some(asked) = under_way.get(&key).and_then(WeakShared::upgrade) {
+            return asked;
+        }
+        let asked = ask().shared();
+        under_way.extend(asked.downgrade().map(|weak| (key, weak)));
+        asked
+    }
+}
+
+#[async_trait]
+impl MetricProvider for Sharer {
+    async fn query(&self, query: &str) -> Answer {
+        let ask = || {
+            let (inner, server, query) = (self.inner.clone(), self.server.clone(), query.to_owned());
+            let patience = self.patience;
+            async move {
+                let Ok(turn) = tokio::time::timeout(patience, server.acquire()).await else {
+                    return Err(MetricError::Unavailable(format!(
+                        "{AT_ONCE} queries to the same server were under way for {patience:?}"
+                    )));
+                };
+                let answer = inner.query(&query).await;
+                drop(turn);
+                answer
+            }
+            .boxed()
+        };
+        let asked = self.sharing.join((self.identity, query.to_owned()), ask);
+        asked.await
+    }
+
+    async fn explain(&self, query: &str) -> Option<String> {
+        self.inner.explain(query).await
+    }
+
+    async fn check(&self) -> Result<(), MetricError> {
+        self.inner.check().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::join_all;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// Answers all that it was asked when it is told to.
+    #[derive(Default)]
+    struct Slow {
+        asked: AtomicUsize,
+        at_once: AtomicUsize,
+        most: AtomicUsize,
+        go: Notify,
+    }
+
+    #[async_trait]
+    impl MetricProvider for Slow {
+        async fn query(&self, _: &str) -> Answer {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(now, Ordering::SeqCst);
+            self.go.notified().await;
+            self.at_once.fetch_sub(1, Ordering::SeqCst);
+            Ok(Some(1.0))
+        }
+        async fn check(&self) -> Result<(), MetricError> {
+            Ok(())
+        }
+    }
+
+    async fn answer_all(slow: &Slow, queries: impl Future<Output = Vec<Answer>>) -> Vec<Answer> {
+        let release = async {
+            loop {
+                slow.go.notify_waiters();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            answers = queries => answers,
+            () = release => unreachable!(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_query_is_sent_once_in_one_instant_and_anew_later() {
+        let (slow, sharing) = (Arc::new(Slow::default()), Arc::new(Sharing::default()));
+        let spec = ProviderSpec::new("x", "http://a");
+        let providers: Vec<_> = (0..40).map(|_| sharing.share(&spec, slow.clone())).collect();
+        for round in 1..=2 {
+            let answers = answer_all(&slow, join_all(providers.iter().map(|p| p.query("up")))).await;
+            assert_eq!((answers.len(), slow.asked.load(Ordering::SeqCst)), (40, round));
+            assert!(answers.iter().all(|answer| *answer == Ok(Some(1.0))));
+        }
+    }
+
+    #[tokio::test]
+    async fn other_credentials_are_another_question() {
+        let (slow, sharing) = (Arc::new(Slow::default()), Arc::new(Sharing::default()));
+        let spec = ProviderSpec::new("x", "http://a");
+        let other = ProviderSpec { secret: Some(BTreeMap::new()), ..spec.clone() };
+        let providers = [sharing.share(&spec, slow.clone()), sharing.share(&other, slow.clone())];
+        answer_all(&slow, join_all(providers.iter().map(|p| p.query("up")))).await;
+        assert_eq!(slow.asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_server_is_asked_so_many_things_at_once() {
+        let (slow, sharing) = (Arc::new(Slow::default()), Arc::new(Sharing::default()));
+        let spec = ProviderSpec::new("x", "http://a");
+        let provider = sharing.share(&spec, slow.clone());
+        let queries: Vec<_> = (0..3 * AT_ONCE).map(|n| n.to_string()).collect();
+        let answers = answer_all(&slow, join_all(queries.iter().map(|q| provider.query(q)))).await;
+        assert_eq!((answers.len(), slow.most.load(Ordering::SeqCst)), (3 * AT_ONCE, AT_ONCE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_that_does_not_get_its_turn_says_so() {
+        let (slow, sharing) = (Arc::new(Slow::default()), Arc::new(Sharing::default()));
+        let provider = sharing.share(&ProviderSpec::new("x", "http://a"), slow.clone());
+        let queries: Vec<_> = (0..=AT_ONCE).map(|n| n.to_string()).collect();
+        let last = async {
+            let all = queries.iter().map(|query| provider.query(query).boxed());
+            futures::future::select_all(all).await.0
+        };
+        assert!(matches!(last.await, Err(MetricError::Unavailable(_))));
+    }
+}
