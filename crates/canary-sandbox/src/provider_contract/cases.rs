@@ -156,8 +156,13 @@ async fn slow(subject: &'static dyn ProviderSubject) -> Result<(), String> {
 }
 
 async fn nobody(subject: &dyn ProviderSubject) -> Result<(), String> {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let address = free.map_err(|error| format!("there is no free port: {error}"))?;
+    // Held without listening, so that nobody else takes the port meanwhile.
+    let held = tokio::net::TcpSocket::new_v4().and_then(|socket| {
+        socket.bind(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        Ok(socket)
+    });
+    let held = held.map_err(|error| format!("there is no free port: {error}"))?;
+    let address = held.local_addr().map_err(|error| format!("there is no free port: {error}"))?;
     category(&ask(subject, &format!("http://{address}"), PATIENCE).await, &["unreachable"])
 }
 
