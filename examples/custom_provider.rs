@@ -1,6 +1,7 @@
 //! A metric provider of one's own: `acme` reads a number from a plain text page. It plays the contract that all providers have
 //! to keep, over real HTTP, and then answers a query. Nothing of it needs a fork of the controller: `Controller::with_providers`
 //! takes what `registry` makes.
+#![allow(clippy::print_stdout, reason = "it is what an example is for")]
 
 use std::sync::Arc;
 use std::time::Duration;

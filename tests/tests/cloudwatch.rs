@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use canary_metrics::{MetricError, MetricProvider as _, MetricProviders, ProviderSpec};
+use canary_metrics::{MetricError, MetricProviders, ProviderSpec};
 use canary_tests::{Running, free_port, program, wait_for};
 
 const QUERY: &str = r#"[

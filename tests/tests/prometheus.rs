@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use canary_controller::{Controller, RuntimeClock, Settings};
-use canary_metrics::{MetricProvider as _, MetricProviders, ProviderSpec};
+use canary_metrics::{MetricProviders, ProviderSpec};
 use canary_sandbox::{Sandbox, drive};
 use canary_tests::{Folder, Running, free_port, program, wait_for};
 use farm::{CANARIES, NAMESPACE, Open, User, messages, phase, sandbox};
@@ -102,7 +102,7 @@ async fn play(sandbox: &Sandbox, metrics_server: &str) -> String {
     phase(sandbox)
 }
 
-fn with_analysis(metrics: serde_json::Value) -> Sandbox {
+fn with_analysis(metrics: &serde_json::Value) -> Sandbox {
     let sandbox = sandbox();
     let analysis = json!({"interval": "1s", "threshold": 2, "maxWeight": 50, "stepWeight": 25, "metrics": metrics, "webhooks": []});
     sandbox.patch_object(CANARIES, NAMESPACE, "podinfo", &json!({"spec": {"analysis": analysis}})).unwrap();
@@ -121,12 +121,12 @@ async fn a_canary_is_measured_and_a_spelling_mistake_is_named() {
         {"name": "request-success-rate", "thresholdRange": {"min": 99}, "interval": "1m"},
         {"name": "request-duration", "thresholdRange": {"min": 100, "max": 250}, "interval": "30s"},
     ]);
-    let sandbox = with_analysis(good);
+    let sandbox = with_analysis(&good);
     assert_eq!(play(&sandbox, &address).await, "Succeeded", "{:?}", messages(&sandbox));
 
     let misspelt = json!([{"name": "requests", "thresholdRange": {"min": 1}, "interval": "1m",
         "templateRef": {"name": "requests"}}]);
-    let sandbox = with_analysis(misspelt);
+    let sandbox = with_analysis(&misspelt);
     sandbox
         .put_object(json!({
             "apiVersion": "flagger.app/v1beta1", "kind": "MetricTemplate",

@@ -84,7 +84,7 @@ impl Asking {
             let shown = if check.source == CheckSource::Duration { value / 1000.0 } else { value };
             self.telemetry.metric_value(&subject.plan.namespace, &subject.plan.target, &check.name, shown);
         }
-        let finding = Finding::of(check, put, &answer);
+        let finding = Finding::of(check, &put, &answer);
         (answer, finding)
     }
 
@@ -115,7 +115,7 @@ impl Asking {
         let measured = match &answer {
             Answer::Value(value) if duration => queries.duration_milliseconds(*value),
             Answer::NoData(_) if duration => older_duration(queries, &model, provider, put).await,
-            _ => return answer,
+            Answer::Value(_) | Answer::NoData(_) | Answer::Failed { .. } | Answer::Hook(_) => return answer,
         };
         match (measured, answer) {
             (Some(milliseconds), _) => Answer::Value(milliseconds),

@@ -22,7 +22,7 @@ pub(crate) struct Finding {
     /// What the provider or the template said.
     text: Option<String>,
     /// Who can say more of a query that has no value.
-    pub(crate) provider: Option<Arc<dyn MetricProvider>>,
+    provider: Option<Arc<dyn MetricProvider>>,
 }
 
 /// The question as it was put, for those who want to know it afterwards.
@@ -36,7 +36,7 @@ pub(crate) struct Put {
 
 impl Finding {
     /// What is wrong with an answer, if anything is.
-    pub(crate) fn of(check: &Check, put: Put, answer: &Answer) -> Option<Self> {
+    pub(crate) fn of(check: &Check, put: &Put, answer: &Answer) -> Option<Self> {
         let found = |trouble| Self {
             metric: check.name.clone(),
             trouble,
@@ -62,6 +62,12 @@ impl Finding {
             }
             Answer::Hook(_) => None,
         }
+    }
+
+    /// The same, without anybody who could say more.
+    #[must_use]
+    pub(crate) fn unexplainable(self) -> Self {
+        Self { provider: None, ..self }
     }
 
     /// The query that had no value, with who may explain it.
@@ -113,7 +119,7 @@ mod tests {
 
     fn found(answer: &Answer, trouble: Option<Trouble>) -> Option<Finding> {
         let put = Put { query: Some("up".into()), provider: None, trouble };
-        Finding::of(&check(CheckSource::Inline), put, answer)
+        Finding::of(&check(CheckSource::Inline), &put, answer)
     }
 
     #[test]

@@ -263,7 +263,7 @@ impl Call<'_> {
             memory.explained = (rollout.clone(), BTreeSet::new());
         }
         let first = finding.trouble == Trouble::NoData && memory.explained.1.insert(finding.metric.clone());
-        if first { finding } else { Finding { provider: None, ..finding } }
+        if first { finding } else { finding.unexplainable() }
     }
 
     /// Effects in order, then the commit, then what follows.

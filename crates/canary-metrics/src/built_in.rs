@@ -93,11 +93,8 @@ pub(crate) fn of_cluster(
     options: crate::HttpOptions,
 ) -> MetricProviders {
     let clients = HttpClients::new(options);
-    let cluster = {
-        let client = client.clone();
-        move |spec: &ProviderSpec, clients: &HttpClients| {
-            crate::cluster::Cluster::new(client.clone(), clients.patience(spec))
-        }
+    let cluster = move |spec: &ProviderSpec, clients: &HttpClients| {
+        crate::cluster::Cluster::new(client.clone(), clients.patience(spec))
     };
     let (clients, cluster) = (Arc::new(clients), Arc::new(cluster));
     let keptn = {

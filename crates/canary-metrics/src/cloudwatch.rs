@@ -119,7 +119,7 @@ impl CloudWatch {
     async fn signed(&self, body: &str) -> Result<reqwest::RequestBuilder, MetricError> {
         let malformed =
             |error: http::Error| MetricError::Configuration(format!("cloudwatch request: {error}"));
-        let hash: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = Sha256::digest(body).iter().fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
         let (mut head, ()) = http::Request::post(self.url.as_str())
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", "GraniteServiceVersion20100801.GetMetricData")

@@ -59,7 +59,7 @@ impl MetricProvider for Graphite {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
         let targets: Vec<Target> = self.backend.json(self.render(query)).await?;
         let points = targets.iter().flat_map(|target| &target.datapoints);
-        Ok(points.filter_map(|(value, _)| value.number()).last())
+        Ok(points.filter_map(|(value, _)| value.number()).next_back())
     }
 
     async fn check(&self) -> Result<(), MetricError> {

@@ -45,20 +45,19 @@ impl InfluxDb {
         let database = spec.secret_text("database")?.map(str::to_owned).or_else(|| named("db"));
         let mut hidden = Hidden::new(token.as_deref());
         hidden.add(login.as_ref().map_or("", |(_, password)| password));
-        let speaks = match database {
-            Some(database) => Speaks::InfluxQl { database, login },
-            None => {
-                let org = match &spec.secret {
-                    Some(_) if token.is_none() => {
-                        return Err(spec.wrong(
-                            "secret has no \"token\"; expected \"token\" and \"org\" for Flux, or \"database\" for InfluxQL",
-                        ));
-                    }
-                    Some(_) => spec.required_text("org")?.to_owned(),
-                    None => named("org").unwrap_or_default(),
-                };
-                Speaks::Flux { org, token }
-            }
+        let speaks = if let Some(database) = database {
+            Speaks::InfluxQl { database, login }
+        } else {
+            let org = match &spec.secret {
+                Some(_) if token.is_none() => {
+                    return Err(spec.wrong(
+                        "secret has no \"token\"; expected \"token\" and \"org\" for Flux, or \"database\" for InfluxQL",
+                    ));
+                }
+                Some(_) => spec.required_text("org")?.to_owned(),
+                None => named("org").unwrap_or_default(),
+            };
+            Speaks::Flux { org, token }
         };
         let url = spec.url(None)?;
         let backend = Backend::new(&url, spec, clients, hidden)?.patient(PATIENCE);

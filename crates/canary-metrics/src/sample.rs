@@ -24,7 +24,9 @@ impl<'de> Deserialize<'de> for Sample {
                 Ok(number) => Ok(Self(Some(number))),
                 Err(_) => Err(D::Error::custom(format!("{text:?} is not a number"))),
             },
-            other => Err(D::Error::custom(format!("{other} is not a number"))),
+            other @ (Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+                Err(D::Error::custom(format!("{other} is not a number")))
+            }
         }
     }
 }

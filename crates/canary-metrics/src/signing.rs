@@ -48,12 +48,8 @@ pub(crate) fn context(client: Client, timeout: Duration, token_uri: Option<Strin
 /// What is wrong with credentials. The library keeps secrets out of its errors.
 pub(crate) fn unsigned(who: &str, error: &Error) -> MetricError {
     let text = format!("no credentials for {who}: {}", shortened(&error.to_string()));
-    match error.kind() {
-        ErrorKind::CredentialInvalid | ErrorKind::PermissionDenied | ErrorKind::ConfigInvalid => {
-            MetricError::Denied(text)
-        }
-        _ => MetricError::Unreachable(text),
-    }
+    let denied = [ErrorKind::CredentialInvalid, ErrorKind::PermissionDenied, ErrorKind::ConfigInvalid];
+    if denied.contains(&error.kind()) { MetricError::Denied(text) } else { MetricError::Unreachable(text) }
 }
 
 #[derive(Debug)]

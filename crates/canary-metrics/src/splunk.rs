@@ -127,12 +127,10 @@ impl Splunk {
     /// The connection failed in the middle, or what came is no web socket traffic.
     fn cut(&self, error: &Error) -> MetricError {
         let origin = self.stream.origin();
-        match error {
-            Error::Capacity(_) | Error::Utf8(_) => {
-                MetricError::Unusable(format!("the answer of {origin} cannot be read: {error}"))
-            }
-            error => MetricError::Unreachable(format!("{origin} broke off: {error}")),
+        if matches!(error, Error::Capacity(_) | Error::Utf8(_)) {
+            return MetricError::Unusable(format!("the answer of {origin} cannot be read: {error}"));
         }
+        MetricError::Unreachable(format!("{origin} broke off: {error}"))
     }
 }
 

@@ -54,13 +54,17 @@ struct Point {
 
 /// A value under the name of its type.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Typed {
-    double_value: Option<Sample>,
-    int64_value: Option<Sample>,
-    bool_value: Option<bool>,
-    distribution_value: Option<Value>,
-    string_value: Option<String>,
+    #[serde(rename = "doubleValue")]
+    double: Option<Sample>,
+    #[serde(rename = "int64Value")]
+    whole: Option<Sample>,
+    #[serde(rename = "boolValue")]
+    truth: Option<bool>,
+    #[serde(rename = "distributionValue")]
+    distribution: Option<Value>,
+    #[serde(rename = "stringValue")]
+    text: Option<String>,
 }
 
 impl Stackdriver {
@@ -138,14 +142,14 @@ impl MetricProvider for Stackdriver {
 
 impl Typed {
     fn number(&self) -> Result<Option<f64>, MetricError> {
-        if self.distribution_value.is_some() || self.string_value.is_some() {
+        if self.distribution.is_some() || self.text.is_some() {
             return Err(MetricError::Unusable(
                 "the query returned a distribution or a text; expected a number, which an aligner makes"
                     .into(),
             ));
         }
-        let truth = self.bool_value.map(|truth| f64::from(u8::from(truth)));
-        Ok(self.double_value.or(self.int64_value).map_or(truth, Sample::number))
+        let truth = self.truth.map(|truth| f64::from(u8::from(truth)));
+        Ok(self.double.or(self.whole).map_or(truth, Sample::number))
     }
 }
 

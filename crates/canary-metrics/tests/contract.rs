@@ -37,7 +37,7 @@ impl Subject {
         self.kind == "keptn" || self.kind == "cluster"
     }
 
-    async fn cluster(address: &str, providers: MetricProviders, options: HttpOptions) -> MetricProviders {
+    fn cluster(address: &str, providers: MetricProviders, options: HttpOptions) -> MetricProviders {
         let mut config = Config::new(address.parse().unwrap());
         // What is tried again is not what the case is about.
         config.default_retry = false;
@@ -56,7 +56,7 @@ impl ProviderSubject for Subject {
         let mut providers = MetricProviders::with_http(options.clone());
         let mut spec = ProviderSpec::new(self.kind, address);
         if self.in_cluster() {
-            providers = Self::cluster(address, providers, options).await;
+            providers = Self::cluster(address, providers, options);
             spec.address.clear();
         }
         if self.kind == "cluster" {
@@ -136,7 +136,6 @@ provider_contract!(
         secret: &[("newrelic_account_id", "12345"), ("newrelic_query_key", "s3cr3t-query")],
         answer: answers::newrelic,
         several: Several::Refused,
-        ..NOTHING
     }
 );
 
@@ -148,7 +147,6 @@ provider_contract!(
         secret: &[("username", "me"), ("password", "s3cr3t-password")],
         answer: answers::graphite,
         several: Several::Last,
-        ..NOTHING
     }
 );
 
@@ -182,7 +180,6 @@ provider_contract!(
         secret: &[("dynatrace_token", "s3cr3t-token")],
         answer: answers::dynatrace,
         several: Several::Last,
-        ..NOTHING
     }
 );
 
@@ -249,6 +246,5 @@ provider_contract!(
         secret: &[("sf_token_key", "s3cr3t-token")],
         answer: answers::splunk,
         several: Several::Refused,
-        ..NOTHING
     }
 );

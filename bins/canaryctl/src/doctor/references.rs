@@ -47,7 +47,7 @@ impl Examination<'_> {
                     );
                 }
                 Ok(None) => {
-                    self.row(&what, State::Bad, format!("Secret {secret}.{namespace} does not exist"))
+                    self.row(&what, State::Bad, format!("Secret {secret}.{namespace} does not exist"));
                 }
                 Err(error) => {
                     self.row(

@@ -28,12 +28,8 @@ pub(super) fn read(text: &str) -> Result<Value, MetricError> {
         MetricError::Refused(format!("the query is not a JSON array of MetricDataQuery objects: {problem}"))
     };
     let value: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-    match value {
-        Value::Array(queries) if queries.iter().all(Value::is_object) => {
-            Ok(queries.into_iter().map(spelt).collect())
-        }
-        _ => Err(wrong("it is something else".into())),
-    }
+    let is_array = value.as_array().is_some_and(|queries| queries.iter().all(Value::is_object));
+    if is_array { Ok(spelt(value)) } else { Err(wrong("it is something else".into())) }
 }
 
 fn spelt(value: Value) -> Value {

@@ -1,5 +1,10 @@
 //! How each backend writes what it has to say. `None`: its format cannot.
 
+#![allow(
+    clippy::unnecessary_wraps,
+    reason = "all have the signature of those whose format cannot write everything"
+)]
+
 use canary_sandbox::{Content, ContractReply};
 use serde_json::{Value, json};
 
@@ -24,9 +29,7 @@ pub(crate) fn prometheus(content: &Content) -> Option<ContractReply> {
         json!({ "metric": {}, "value": value })
     };
     let result: Vec<_> = content.values().into_iter().map(sample).collect();
-    Some(ContractReply::json(
-        json!({ "status": "success", "data": { "resultType": "vector", "result": result } }),
-    ))
+    Some(json_reply(&json!({ "status": "success", "data": { "resultType": "vector", "result": result } })))
 }
 
 pub(crate) fn datadog(content: &Content) -> Option<ContractReply> {
@@ -65,9 +68,7 @@ pub(crate) fn influxql(content: &Content) -> Option<ContractReply> {
 pub(crate) fn dynatrace(content: &Content) -> Option<ContractReply> {
     let series = |value| json!({ "timestamps": [1_700_000_000_000_u64], "values": [value] });
     let data: Vec<_> = numbers(content)?.into_iter().map(series).collect();
-    Some(ContractReply::json(
-        json!({ "totalCount": data.len(), "result": [{ "metricId": "m", "data": data }] }),
-    ))
+    Some(json_reply(&json!({ "totalCount": data.len(), "result": [{ "metricId": "m", "data": data }] })))
 }
 
 pub(crate) fn external_metrics(content: &Content) -> Option<ContractReply> {

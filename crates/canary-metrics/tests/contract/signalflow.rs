@@ -10,20 +10,20 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// Opens the web socket, hears who asks what, and answers.
 pub(crate) async fn speak(content: &Content, request: &ContractRequest, connection: &mut dyn Connection) {
-    let accept = derive_accept_key(request.headers["sec-websocket-key"].as_bytes());
+    let key = derive_accept_key(request.headers["sec-websocket-key"].as_bytes());
     let head = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     let mut socket = WebSocketStream::from_raw_socket(connection, Role::Server, None).await;
-    let mut heard = Vec::new();
+    let mut told = Vec::new();
     for _ in 0..2 {
         let message = socket.next().await.unwrap().unwrap();
-        heard.push(serde_json::from_str::<serde_json::Value>(message.to_text().unwrap()).unwrap());
+        told.push(serde_json::from_str::<serde_json::Value>(message.to_text().unwrap()).unwrap());
     }
-    assert_eq!(heard[0]["type"], "authenticate");
-    assert_eq!((&heard[1]["type"], &heard[1]["channel"]), (&"execute".into(), &"ch-1".into()));
-    assert_eq!(heard[1]["stop"].as_i64().unwrap() - heard[1]["start"].as_i64().unwrap(), 600_000);
+    assert_eq!(told[0]["type"], "authenticate");
+    assert_eq!((&told[1]["type"], &told[1]["channel"]), (&"execute".into(), &"ch-1".into()));
+    assert_eq!(told[1]["stop"].as_i64().unwrap() - told[1]["start"].as_i64().unwrap(), 600_000);
     let event = |event: &str| {
         Message::text(format!(r#"{{"type":"control-message","channel":"ch-1","event":"{event}"}}"#))
     };
