@@ -96,6 +96,6 @@ async fn everything_that_a_canary_needs_is_looked_at() {
 #[tokio::test]
 async fn an_invalid_canary_is_bad_and_says_where() {
     let sandbox = Sandbox::new("2026-01-01T00:00:00Z".parse().unwrap());
-    let rows = rows(&sandbox, &FILES.replace("stepWeight: 10", "stepWeight: -1")).await;
+    let rows = rows(&sandbox, &FILES.replace("  service: {", "  provider: isito\n  service: {")).await;
     assert!(rows.len() == 1 && rows[0].starts_with("Bad canary: "), "{rows:?}");
 }
