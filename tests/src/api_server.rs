@@ -67,6 +67,21 @@ impl ApiServer {
         if !program.exists() {
             return Ok(false);
         }
+        let mut command = Command::new(program);
+        command.arg("--kubeconfig").arg(self.kubeconfig()?).args([
+            "--controllers=garbage-collector-controller",
+            "--leader-elect=false",
+            "--secure-port=0",
+        ]);
+        self.collector = Some(spawn(command, &self.folder, "kube-controller-manager")?);
+        Ok(true)
+    }
+
+    /// A kubeconfig with all rights; the file goes with the server.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn kubeconfig(&self) -> anyhow::Result<PathBuf> {
         let kubeconfig = self.folder.join("kubeconfig");
         let port = self.port;
         std::fs::write(
@@ -78,14 +93,7 @@ impl ApiServer {
                  contexts: [{{name: local, context: {{cluster: local, user: admin}}}}]}}\n"
             ),
         )?;
-        let mut command = Command::new(program);
-        command.arg("--kubeconfig").arg(kubeconfig).args([
-            "--controllers=garbage-collector-controller",
-            "--leader-elect=false",
-            "--secure-port=0",
-        ]);
-        self.collector = Some(spawn(command, &self.folder, "kube-controller-manager")?);
-        Ok(true)
+        Ok(kubeconfig)
     }
 
     /// A client with all rights.
@@ -105,7 +113,8 @@ impl ApiServer {
         let begin = Instant::now();
         while begin.elapsed() < START {
             let default = kube::Api::<k8s_openapi::api::core::v1::Namespace>::all(client.clone());
-            if default.get("default").await.is_ok() {
+            let ready = http::Request::get("/readyz").body(Vec::new())?;
+            if default.get("default").await.is_ok() && client.request_text(ready).await.is_ok() {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

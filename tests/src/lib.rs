@@ -19,6 +19,10 @@
 //! kube-controller-manager's, if the folder has that program. They cover deletion in the background, in the foreground and
 //! of the owner alone, objects with several owners, and owners that never were.
 //!
+//! The routers of `canary-routers` are held to the router contract on a real server, too, with the genuine definitions of
+//! their kinds: the program that `MESH_CRDS` names installs them, the file that `STAND_IN_CRDS` names has definitions without
+//! a schema for kinds whose genuine ones are not to be had.
+//!
 //! What a real server cannot be brought to within seconds, the two forms of 410 for a past that is forgotten, is tested on the
 //! sandbox only.
 //!
@@ -26,8 +30,13 @@
 
 mod api_server;
 mod behaviours;
+mod definitions;
 mod program;
+/// The routers, described for the router contract.
+#[path = "../../crates/canary-routers/tests/adapters/all.rs"]
+pub mod routers;
 
 pub use api_server::{ApiServer, installed};
 pub use behaviours::{Behaviour, behaviours, collector_behaviours};
+pub use definitions::{install_genuine, install_stand_ins, wait_until_served};
 pub use program::{Folder, Running, START, free_port, program, wait_for};

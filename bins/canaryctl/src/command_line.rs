@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use canary_api::GoDuration;
+use canary_routers::Routers;
 use canary_sandbox::{Scenario, shipped, shipped_names};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::doctor::State;
 use crate::play::{Request, play};
 use crate::verdict::Ending;
-use crate::{data, doctor, manifests, place, report, world};
+use crate::{data, doctor, manifests, place, providers, report, routing_objects, world};
 
 /// Tools for canary rollouts.
 #[derive(Parser)]
@@ -30,6 +31,7 @@ Examples:
   canaryctl simulate examples/podinfo
   canaryctl simulate canary.yaml --scenario errors --expect failed
   canaryctl simulate deploy/ --image podinfod=6.1.0 --output json
+  canaryctl simulate examples/meshes/traefik --show-objects
 
 Exit codes:
   0  played; where --expect is given, every rollout ended so
@@ -50,6 +52,8 @@ Exit codes:
   1  something is bad
   2  the objects, the cluster or the command line cannot be used")]
     Doctor(Doctor),
+    /// Print which meshes and ingresses there are, and what a canary may ask of each, as a table in Markdown.
+    Providers,
     /// Print the definitions of Canary, MetricTemplate and AlertProvider.
     #[command(after_help = "Example:\n  canaryctl crds | kubectl apply -f -")]
     Crds {
@@ -82,6 +86,10 @@ struct Simulate {
     /// How to print what happened.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// Show the routing objects before the rollout, at its first step and after it: as YAML instead of the timeline, or
+    /// within the JSON.
+    #[arg(long)]
+    show_objects: bool,
     /// How every rollout has to end for exit code 0.
     #[arg(long, value_enum)]
     expect: Option<Expect>,
@@ -142,6 +150,10 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Crds { flagger } => crds(flagger),
+        Command::Providers => {
+            providers::table(&Routers::default(), &mut anstream::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Simulate(simulate) if simulate.list_scenarios => {
             for name in shipped_names() {
                 anstream::println!("{name:<18} {}", shipped(name)?.about);
@@ -191,8 +203,15 @@ impl Simulate {
             Request { scenario, images: self.image, mesh_provider: self.mesh_provider, limit: self.limit };
         let played = play(&world, &request)?;
         match self.output {
+            Output::Text if self.show_objects => {
+                for (subject, rollout) in world.canaries.iter().zip(&played) {
+                    routing_objects::yaml(&subject.label(), &rollout.scenes, &mut anstream::stdout())?;
+                }
+            }
             Output::Text => report::text(&world, &request, &played, &mut anstream::stdout())?,
-            Output::Json => data::json(&world, &request, &played, &mut anstream::stdout())?,
+            Output::Json => {
+                data::json(&world, &request, &played, self.show_objects, &mut anstream::stdout())?;
+            }
         }
         let as_expected = played.iter().all(|rollout| match (self.expect, &rollout.verdict.ending) {
             (None, _) => true,

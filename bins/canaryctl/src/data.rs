@@ -13,17 +13,22 @@ pub(crate) fn json(
     world: &World,
     request: &Request,
     played: &[Played],
+    show_objects: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let canaries = world.canaries.iter().zip(played).map(|(subject, rollout)| {
-        json!({
+        let mut canary = json!({
             "name": subject.name,
             "namespace": subject.namespace,
             "phase": rollout.story.position().phase,
             "verdict": rollout.verdict.ending,
             "reason": rollout.verdict.reason,
             "timeline": timeline(&rollout.story),
-        })
+        });
+        if show_objects {
+            canary["routing"] = json!(rollout.scenes);
+        }
+        canary
     });
     let canaries: Vec<_> = canaries.collect();
     let all = json!({ "scenario": request.scenario.about, "notes": world.remarks, "canaries": canaries });

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::progress::Progress;
+use crate::routing_objects::{Gallery, Scene};
 use crate::timeline::{Position, Timeline, What};
 use crate::world::{Subject, World};
 
@@ -18,6 +19,7 @@ use crate::world::{Subject, World};
 pub(crate) struct Onlooker<'a> {
     world: &'a World,
     routers: Vec<Arc<dyn Router>>,
+    galleries: Vec<Gallery>,
     written: watch::Receiver<()>,
     timeline: Timeline,
     clock: RuntimeClock,
@@ -32,8 +34,9 @@ impl<'a> Onlooker<'a> {
         let objects = Arc::new(LiveObjects::new(world.sandbox.client("default")));
         let router = |subject: &Subject| Routers::default().router(&subject.plan.provider, objects.clone());
         let routers = world.canaries.iter().map(router).collect::<Result<_, _>>()?;
+        let galleries = world.canaries.iter().map(|subject| Gallery::new(&world.sandbox, subject)).collect();
         let progress = Progress::start();
-        Ok(Self { world, routers, written, timeline: timeline.clone(), clock, progress })
+        Ok(Self { world, routers, galleries, written, timeline: timeline.clone(), clock, progress })
     }
 
     /// Looks after each write until `done` says yes. It may do something itself.
@@ -51,8 +54,14 @@ impl<'a> Onlooker<'a> {
         }
     }
 
-    async fn look(&self) {
-        for (subject, router) in self.world.canaries.iter().zip(&self.routers) {
+    /// The routing objects that were seen, one list for each canary.
+    pub(crate) fn scenes(self) -> Vec<Vec<Scene>> {
+        self.galleries.into_iter().map(Gallery::scenes).collect()
+    }
+
+    async fn look(&mut self) {
+        let galleries = self.galleries.iter_mut();
+        for ((subject, router), gallery) in self.world.canaries.iter().zip(&self.routers).zip(galleries) {
             let canary = self.world.sandbox.get("canaries.flagger.app", &subject.namespace, &subject.name);
             let Some(canary) = canary else { continue };
             // A mesh that cannot be read is for the controller to complain about.
@@ -64,6 +73,7 @@ impl<'a> Onlooker<'a> {
                 iterations: canary.pointer("/status/iterations").and_then(Value::as_i64).unwrap_or(0),
             };
             self.timeline.reached(&subject.label(), self.clock.now(), position);
+            gallery.look(&self.world.sandbox, position);
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::onlooker::Onlooker;
 use crate::recording::Recorder;
 use crate::revision::{Revision, unknown_containers};
+use crate::routing_objects::Scene;
 use crate::timeline::{Story, Timeline, What};
 use crate::verdict::{Verdict, judge};
 use crate::world::{Subject, World};
@@ -36,6 +37,8 @@ pub(crate) struct Request {
 pub(crate) struct Played {
     pub(crate) story: Story,
     pub(crate) verdict: Verdict,
+    /// Its routing objects before, at the first step, and after.
+    pub(crate) scenes: Vec<Scene>,
 }
 
 /// Plays all canaries of the world at once; one result each, in their order.
@@ -47,16 +50,16 @@ pub(crate) fn play(world: &World, request: &Request) -> anyhow::Result<Vec<Playe
     // Paused time needs one thread: the clock jumps when everybody waits. Without I/O nobody can be reached by mistake.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let timeline = Timeline::default();
-    runtime.block_on(run(world, request, &timeline))?;
-    let results = world.canaries.iter().map(|subject| {
+    let scenes = runtime.block_on(run(world, request, &timeline))?;
+    let results = world.canaries.iter().zip(scenes).map(|(subject, scenes)| {
         let story = timeline.story(&subject.label());
         let verdict = judge(subject, &story, request.limit);
-        Played { story, verdict }
+        Played { story, verdict, scenes }
     });
     Ok(results.collect())
 }
 
-async fn run(world: &World, request: &Request, timeline: &Timeline) -> anyhow::Result<()> {
+async fn run(world: &World, request: &Request, timeline: &Timeline) -> anyhow::Result<Vec<Vec<Scene>>> {
     let sandbox = &world.sandbox;
     let clock = RuntimeClock::starting_at(world.begin());
     let recorder =
@@ -68,12 +71,12 @@ async fn run(world: &World, request: &Request, timeline: &Timeline) -> anyhow::R
         .with_notifiers(recorder.notifiers())
         .with_providers(recorder.providers(world));
     let user = User { world, request, timeline, clock, images: script_pods(sandbox, &request.scenario) };
-    let onlooker = Onlooker::new(world, timeline, clock)?;
+    let mut onlooker = Onlooker::new(world, timeline, clock)?;
     let stop = CancellationToken::new();
     let watched = async {
-        let outcome = user.roll_out(onlooker).await;
+        let outcome = user.roll_out(&mut onlooker).await;
         stop.cancel();
-        outcome
+        outcome.map(|()| onlooker.scenes())
     };
     tokio::select! {
         (ended, outcome) = async { tokio::join!(controller.run(stop.clone()), watched) } => {
@@ -98,13 +101,13 @@ struct User<'a> {
 
 impl User<'_> {
     /// Waits for the canaries, applies new revisions, and waits for their ends.
-    async fn roll_out(&self, mut onlooker: Onlooker<'_>) -> anyhow::Result<()> {
+    async fn roll_out(&self, onlooker: &mut Onlooker<'_>) -> anyhow::Result<()> {
         let all = |wanted: fn(Phase) -> bool| self.world.canaries.iter().all(|c| wanted(self.phase(c)));
         let initialized = onlooker.until(|| Ok(all(|p| p == Phase::Initialized)));
         if let Ok(outcome) = timeout(INITIALIZED_WITHIN, initialized).await {
             outcome?;
         }
-        self.look_on(&mut onlooker).await?;
+        self.look_on(onlooker).await?;
         let ready = |c: &&Subject| self.phase(c) == Phase::Initialized;
         let rolling: Vec<&Subject> = self.world.canaries.iter().filter(ready).collect();
         if rolling.is_empty() {
@@ -124,7 +127,7 @@ impl User<'_> {
         });
         if let Ok(outcome) = timeout(self.request.limit, ended).await {
             outcome?;
-            self.look_on(&mut onlooker).await?;
+            self.look_on(onlooker).await?;
         }
         Ok(())
     }

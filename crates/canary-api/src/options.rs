@@ -24,6 +24,11 @@ impl<'a> Options<'a> {
     ) -> Self {
         Self { mesh_provider, capabilities, no_cross_namespace_refs: false }
     }
+
+    /// The names of the providers that exist: those that the error about an unknown one lists.
+    pub(crate) fn providers(&self) -> Vec<String> {
+        (self.capabilities)("").err().map(|unknown| unknown.known).unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for Options<'_> {

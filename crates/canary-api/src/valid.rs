@@ -1,5 +1,6 @@
 //! A canary that makes sense: everything the controller needs to know is derived from it without a further error.
 
+mod abilities;
 mod checks;
 mod combinations;
 mod plan;
@@ -89,9 +90,10 @@ impl ValidCanary {
             problems.extend(combinations::port(&spec, target_kind));
         }
         problems.extend(combinations::problems(&spec, target_kind, &namespace, options));
-        problems.extend(
-            capabilities.as_ref().ok().and_then(|able| combinations::conditions(&spec, provider, *able)),
-        );
+        // One that is being deleted asks for nothing more, and must be able to go.
+        if let (Ok(can), None) = (&capabilities, &canary.metadata.deletion_timestamp) {
+            problems.extend(abilities::problems(&spec, provider, *can, options));
+        }
         match (target_kind, capabilities) {
             (Some(target_kind), Ok(capabilities)) if problems.is_empty() => Ok(Self {
                 name: canary.metadata.name.clone().unwrap_or_default(),

@@ -69,7 +69,8 @@ fn pointers(value: &Value, path: &str) -> Vec<String> {
 
 /// Everything that is derived from a canary.
 fn derive_all(canary: &Canary) {
-    let routers = |_: &str| Ok(Capabilities::default().with_conditions());
+    let routers =
+        |_: &str| Ok(Capabilities::default().with_conditions().with_mirror().with_session_affinity());
     let status = canary.status().unwrap_or_default();
     match ValidCanary::new(canary, &Options::new("istio", &routers)) {
         Ok(valid) => {
@@ -87,7 +88,8 @@ fn derive_all(canary: &Canary) {
 
 #[test]
 fn the_base_is_valid() {
-    let routers = |_: &str| Ok(Capabilities::default().with_conditions());
+    let routers =
+        |_: &str| Ok(Capabilities::default().with_conditions().with_mirror().with_session_affinity());
     ValidCanary::new(&Canary::new("test", "podinfo", whole()), &Options::new("istio", &routers)).unwrap();
 }
 

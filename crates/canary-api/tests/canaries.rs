@@ -9,7 +9,8 @@ fn read<T: serde::de::DeserializeOwned>(yaml: &str) -> T {
 }
 
 fn valid(yaml: &str) -> ValidCanary {
-    let routers = |_: &str| Ok(Capabilities::default().with_conditions());
+    let routers =
+        |_: &str| Ok(Capabilities::default().with_conditions().with_mirror().with_session_affinity());
     ValidCanary::new(&read::<Canary>(yaml), &Options::new("istio", &routers)).expect("a valid canary")
 }
 

@@ -280,3 +280,33 @@ fn a_deleted_canary_leaves_no_watch_behind() {
         assert_eq!(kinds, [CANARIES], "{since:?}");
     });
 }
+
+#[test]
+fn what_the_mesh_cannot_do_is_told_at_once_by_a_condition_and_an_event() {
+    for by_flag in [true, false] {
+        let sandbox = sandbox();
+        let mut asking = canary();
+        asking["metadata"]["name"] = json!("asking");
+        asking["spec"]["targetRef"]["name"] = json!("elsewhere");
+        asking["spec"]["analysis"]["mirror"] = json!(true);
+        asking["spec"]["provider"] = if by_flag { json!(null) } else { json!("traefik") };
+        sandbox.put_object(asking).unwrap();
+        let provider = if by_flag { "linkerd" } else { "traefik" };
+        let settings = Settings { mesh_provider: "linkerd".into(), ..Settings::default() };
+        live(&sandbox, settings, Arc::new(Open), async {
+            until(&sandbox, "told", || {
+                let found = messages(&sandbox);
+                found.iter().any(|m| m.contains("invalid Canary asking.test: spec.analysis.mirror is set"))
+            })
+            .await;
+            let asking = sandbox.get(CANARIES, NAMESPACE, "asking").unwrap();
+            let marked = asking.pointer("/status/conditions/0").cloned().unwrap_or_default();
+            assert_eq!((&marked["type"], &marked["reason"]), (&json!("Valid"), &json!("InvalidSpec")));
+            let text = marked["message"].as_str().unwrap();
+            assert!(
+                text.contains(&format!("the provider \"{provider}\"")) && text.contains("istio"),
+                "{text}"
+            );
+        });
+    }
+}

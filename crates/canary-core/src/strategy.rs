@@ -14,25 +14,24 @@ use crate::{Phase, Question};
 /// Iterations of a blue/green rollout that its plan does not give (Flagger with plain Kubernetes).
 const ASSUMED_ITERATIONS: i32 = 10;
 
-/// The plan as far as the router can carry it out, telling what it cannot.
+/// The plan as far as the router can carry it out, telling what it cannot. A router that compares no conditions would send
+/// everybody to the canary, so that a test of those who meet them becomes blue/green.
 pub(crate) fn supported<'a>(call: &mut Call<'a>) -> Cow<'a, Plan> {
     let plan = call.plan;
-    if plan.capabilities.weighted {
-        return Cow::Borrowed(plan);
-    }
+    let blue_green =
+        |iterations| Cow::Owned(Plan { strategy: Strategy::BlueGreen { iterations }, ..plan.clone() });
     match plan.strategy {
-        Strategy::BlueGreen { .. } => Cow::Borrowed(plan),
-        Strategy::AbTesting { iterations } => {
+        Strategy::AbTesting { iterations } if !plan.capabilities.conditions => {
             call.tell(Happening::Unsupported(UnsupportedSetting::AbTesting));
-            Cow::Owned(Plan { strategy: Strategy::BlueGreen { iterations }, ..plan.clone() })
+            blue_green(iterations)
         }
-        Strategy::Weighted(_) => {
+        Strategy::Weighted(_) if !plan.capabilities.weighted => {
             call.tell(Happening::Unsupported(UnsupportedSetting::Weights));
             call.tell(Happening::Unsupported(UnsupportedSetting::AssumedIterations(ASSUMED_ITERATIONS)));
-            Cow::Owned(Plan {
-                strategy: Strategy::BlueGreen { iterations: ASSUMED_ITERATIONS },
-                ..plan.clone()
-            })
+            blue_green(ASSUMED_ITERATIONS)
+        }
+        Strategy::AbTesting { .. } | Strategy::BlueGreen { .. } | Strategy::Weighted(_) => {
+            Cow::Borrowed(plan)
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn event(plan: &Plan, what: &Happening) -> Option<(EventKind, String)
             format!("Nothing to approve for {canary}: target {target} was set back to the promoted revision"),
         ),
         Happening::StartingAnalysis => (Normal, format!("Starting canary analysis for {target}")),
-        Happening::Unsupported(setting) => (Warning, unsupported(*setting)),
+        Happening::Unsupported(setting) => (Warning, unsupported(&plan.provider, *setting)),
         Happening::CanaryWeight(w) => (Normal, format!("Advance {canary} canary weight {w}")),
         Happening::PrimaryWeight(w) => (Normal, format!("Advance {canary} primary weight {w}")),
         Happening::Iteration(i, n) => (Normal, format!("Advance {canary} canary iteration {i}/{n}")),
@@ -61,13 +61,13 @@ pub(crate) fn event(plan: &Plan, what: &Happening) -> Option<(EventKind, String)
     })
 }
 
-fn unsupported(setting: UnsupportedSetting) -> String {
+fn unsupported(provider: &str, setting: UnsupportedSetting) -> String {
     match setting {
         UnsupportedSetting::AbTesting => {
-            "A/B testing is not supported when using the kubernetes provider".into()
+            format!("A/B testing is not supported when using the {provider} provider")
         }
         UnsupportedSetting::Weights => {
-            "Progressive traffic is not supported when using the kubernetes provider".into()
+            format!("Progressive traffic is not supported when using the {provider} provider")
         }
         UnsupportedSetting::AssumedIterations(n) => format!("Setting canaryAnalysis.iterations: {n}"),
     }

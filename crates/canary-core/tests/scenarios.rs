@@ -143,6 +143,10 @@ fn set(plan: &mut Plan, setting: &[&str]) {
             plan.provider = "kubernetes".into();
             plan.capabilities = canary_core::Capabilities::NONE;
         }
+        ["weights-only", provider] => {
+            plan.provider = (*provider).into();
+            plan.capabilities = canary_core::Capabilities::default();
+        }
         ["check", name, bounds @ ..] => {
             let source = match *name {
                 "request-success-rate" => CheckSource::SuccessRate,

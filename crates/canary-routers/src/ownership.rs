@@ -72,6 +72,14 @@ impl ObjectMetadata {
         }
     }
 
+    /// Lets Flux at an object again that is its user's as before.
+    pub(crate) fn release(&mut self) {
+        if let Some(annotations) = &mut self.annotations {
+            annotations
+                .retain(|key, value| !(TOOLKIT_ANNOTATIONS.contains(&key.as_str()) && value == "disabled"));
+        }
+    }
+
     /// One annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.as_ref()?.get(key).map(String::as_str)

@@ -20,11 +20,12 @@ pub(crate) fn save<S: Serialize>(wanted: &mut Viewed<S>, live: &Viewed<S>) {
     }
 }
 
-/// Puts the user's spec back, where one was saved, and forgets it: a canary that takes the object over again is to save
-/// what it finds then. `Err` names the annotation that cannot be read.
+/// Puts the user's spec back, where one was saved, opens the object to Flux, and forgets the saved one: a canary that takes
+/// the object over again is to save what it finds then. `Err` names the annotation that cannot be read.
 pub(crate) fn restore<S: DeserializeOwned>(object: &mut Viewed<S>) -> Result<(), &'static str> {
     if let Some(spec) = object.metadata.annotation(ORIGINAL) {
         object.spec = serde_json::from_str(spec).map_err(|_| ORIGINAL)?;
+        object.metadata.release();
     }
     if let Some(annotations) = &mut object.metadata.annotations {
         annotations.remove(ORIGINAL);

@@ -1,6 +1,7 @@
 //! CustomResourceDefinitions: what is wrong with one, and the status of one that is served.
 
 use jiff::Timestamp;
+use kube::core::ApiResource;
 use serde_json::{Value, json};
 
 use crate::cluster::stamp;
@@ -54,5 +55,25 @@ pub(crate) fn accepted(definition: &Value, now: Timestamp) -> Value {
         ],
         "acceptedNames": spec["names"],
         "storedVersions": stored,
+    })
+}
+
+/// A definition that accepts everything.
+pub(crate) fn stand_in(kind: &ApiResource, namespaced: bool) -> Value {
+    let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("{}.{}", kind.plural, kind.group) },
+        "spec": {
+            "group": kind.group, "scope": if namespaced { "Namespaced" } else { "Cluster" },
+            "names": {
+                "kind": kind.kind, "listKind": format!("{}List", kind.kind),
+                "plural": kind.plural, "singular": kind.kind.to_lowercase(),
+            },
+            "versions": [{
+                "name": kind.version, "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": schema }, "subresources": { "status": {} },
+            }],
+        },
     })
 }

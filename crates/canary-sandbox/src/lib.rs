@@ -3,6 +3,7 @@
 mod admission;
 mod agenda;
 mod cluster;
+pub mod contract;
 mod defaults;
 mod definitions;
 mod discovery;

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::core::ApiResource;
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::cluster::Cluster;
+use crate::definitions;
 use crate::pods::{PodCount, PodFacts, PodFate};
 use crate::requests::{RequestCounts, RequestInfo, Verdict};
 use crate::server::{Answer, Call};
@@ -232,6 +234,15 @@ impl Sandbox {
     /// Creates or replaces an object as stated, its status included; a missing namespace is created.
     pub fn put_object(&self, object: Value) -> Result<Value, WriteError> {
         self.write(|cluster| cluster.put_object(object))
+    }
+
+    /// Serves a kind whose definition is not at hand: any content is accepted, and the status is a subresource. Nothing
+    /// happens where one of that group and plural is served already.
+    pub fn serve(&self, kind: &ApiResource, namespaced: bool) {
+        if self.shared.lock().kinds.find(&kind.group, &kind.plural).is_none() {
+            let put = self.put_object(definitions::stand_in(kind, namespaced));
+            debug_assert!(put.is_ok(), "{put:?}"); // its form is right whatever the names are
+        }
     }
 
     /// Applies a JSON merge patch, which may reach into the status.

@@ -5,14 +5,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::blocks::Blocks;
 use crate::generated::{Mode, settle};
 use crate::workspace::Workspace;
 
 /// Makes or checks the generated pages, then follows every local link of `docs` and the README.
 pub(crate) fn run(workspace: &Workspace, mode: Mode) -> Result<()> {
     let folder = workspace.root.join("docs");
-    settle(&[(folder.join("fields.md"), fields())], mode)?;
+    let mut generated = vec![(folder.join("fields.md"), fields())];
     let pages = pages(&folder)?;
+    let blocks = Blocks::new(workspace);
+    for page in &pages {
+        generated.extend(blocks.fill(page, &read(page)?)?.map(|text| (page.clone(), text)));
+    }
+    settle(&generated, mode)?;
     let mut problems = unlisted(&folder, &pages)?;
     for page in pages.iter().chain([&workspace.root.join("README.md")]) {
         let found = broken_links(&read(page)?, page.parent().unwrap_or(&folder));

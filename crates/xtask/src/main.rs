@@ -2,6 +2,7 @@
 //! `cargo xtask` without arguments lists them.
 
 mod alone;
+mod blocks;
 mod core_tree;
 mod definitions;
 mod docs;
@@ -24,7 +25,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
   ci              check what the compiler does not: dependency edges, the core's tree, manifests, file sizes
   crds [--check]  write the custom resource definitions below bins/canaryd/deploy, or check that they are up to date
-  docs [--check]  write the generated pages of docs, or check them; check all links
+  docs [--check]  write the generated pages and parts of pages of docs, or check them; check all links
   alone           check every library crate by itself, with each of its features
   examples        build and run every example
   package         check that every library crate can be packaged";

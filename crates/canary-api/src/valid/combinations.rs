@@ -1,8 +1,5 @@
 //! What no schema can say: fields that do not go together. The sentences are Flagger's.
 
-use canary_core::{Capabilities, Strategy};
-
-use super::plan::strategy;
 use crate::options::Options;
 use crate::problem::FieldProblem;
 use crate::spec::CanarySpec;
@@ -37,19 +34,6 @@ pub(super) fn port(spec: &CanarySpec, kind: Option<TargetKind>) -> Option<FieldP
         field: "spec.service.port".into(),
         value,
         expected: "a port number between 1 and 65535".into(),
-    })
-}
-
-/// A/B testing on a router that splits traffic and looks at no request. The test would send everyone to the canary. A router
-/// without weights cannot; there it becomes blue/green.
-pub(super) fn conditions(spec: &CanarySpec, provider: &str, able: Capabilities) -> Option<FieldProblem> {
-    let is_test = matches!(strategy(&spec.analysis), Strategy::AbTesting { .. });
-    (is_test && able.weighted && !able.conditions).then(|| FieldProblem::Conflict {
-        field: "spec.analysis.match".into(),
-        text: format!(
-            "can't use analysis.match with analysis.iterations on the {provider} provider: it chooses no requests, and \
-             everyone would go to the canary"
-        ),
     })
 }
 

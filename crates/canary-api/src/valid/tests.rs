@@ -1,3 +1,5 @@
+mod abilities;
+
 use std::time::Duration;
 
 use canary_core::{
@@ -13,11 +15,11 @@ fn routers(name: &str) -> Result<Capabilities, UnknownName> {
     let known = ["istio", "knative"];
     let unknown =
         || UnknownName { what: "provider", name: name.into(), known: known.map(String::from).into() };
-    let abilities = match name {
-        "istio" => Capabilities::default().with_conditions(),
-        _ => Capabilities::default(),
-    };
-    known.contains(&name).then_some(abilities).ok_or_else(unknown)
+    known.contains(&name).then(all_abilities).ok_or_else(unknown)
+}
+
+fn all_abilities() -> Capabilities {
+    Capabilities::default().with_conditions().with_mirror().with_session_affinity()
 }
 
 fn options() -> Options<'static> {
@@ -190,26 +192,6 @@ fn fields_that_do_not_go_together_are_told_in_flaggers_words() {
         assert_eq!(errors(patch.clone()), [problem], "{patch}");
     }
     assert_eq!(valid(json!({"provider": "knative", "targetRef": knative})).target_kind, TargetKind::Knative);
-}
-
-#[test]
-fn a_test_on_a_router_that_chooses_no_requests_is_refused() {
-    let knative = json!({"apiVersion": "serving.knative.dev/v1", "kind": "Service"});
-    let matches = json!([{"headers": {"x-user": {"exact": "insider"}}}]);
-    let on = |provider: &str, analysis: Value| {
-        let target = if provider == "knative" { knative.clone() } else { json!({}) };
-        json!({"provider": provider, "targetRef": target, "analysis": analysis})
-    };
-    let test = json!({"iterations": 10, "match": matches});
-    let problem = "can't use analysis.match with analysis.iterations on the knative provider: it chooses no requests, and \
-                everyone would go to the canary";
-    assert_eq!(errors(on("knative", test.clone())), [problem]);
-    assert_eq!(valid(on("istio", test)).route(&Status::default()).conditions.len(), 1);
-    // Without iterations it is a rollout by weight, which needs no conditions.
-    assert!(
-        valid(on("knative", json!({ "match": matches }))).route(&Status::default()).conditions.is_empty()
-    );
-    assert!(valid(on("knative", json!({"iterations": 10}))).route(&Status::default()).conditions.is_empty());
 }
 
 #[test]

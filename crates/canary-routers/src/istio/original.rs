@@ -42,6 +42,7 @@ pub(super) fn restore(object: &mut VirtualService) -> Result<bool, &'static str>
     } else {
         return Ok(false);
     }
+    object.metadata.release();
     // Used up: a canary that takes the object over again is to save what it finds then.
     if let Some(annotations) = &mut object.metadata.annotations {
         annotations.remove(ORIGINAL);
