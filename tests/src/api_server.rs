@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use kube::{Client, Config};
+use serde_json::Value;
 
 /// How long the server may take to come up.
 const START: Duration = Duration::from_secs(60);
@@ -24,6 +25,16 @@ pub fn installed() -> Option<PathBuf> {
     folder
 }
 
+/// What a test of the installation needs beside what every server has: a log of all requests, the checks that some
+/// distributions switch on, and tokens of service accounts.
+const STRICT: [&str; 5] = [
+    "--audit-log-mode=blocking-strict",
+    "--audit-log-maxsize=10000",
+    "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+    "--service-account-max-token-expiration=24h",
+    "--event-ttl=1h",
+];
+
 /// A running control plane; dropping it ends its processes and removes its data.
 pub struct ApiServer {
     etcd: Child,
@@ -39,6 +50,18 @@ impl ApiServer {
     /// # Errors
     /// A program cannot be started, or the server is not ready in time.
     pub async fn start(assets: &Path) -> anyhow::Result<Self> {
+        Self::start_with(assets, false).await
+    }
+
+    /// Starts one that logs every request (see [`ApiServer::requests_of`]) and checks who may make whom an owner.
+    ///
+    /// # Errors
+    /// A program cannot be started, or the server is not ready in time.
+    pub async fn start_strict(assets: &Path) -> anyhow::Result<Self> {
+        Self::start_with(assets, true).await
+    }
+
+    async fn start_with(assets: &Path, strict: bool) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let ports = free_ports()?;
         let folder = std::env::temp_dir().join(format!("api-server-{}-{}", std::process::id(), ports[2]));
@@ -46,7 +69,7 @@ impl ApiServer {
         make_keys(&folder)?;
         std::fs::write(folder.join("tokens.csv"), format!("{TOKEN},admin,admin,system:masters\n"))?;
         let etcd = etcd(assets, &folder, ports)?;
-        let server = match kube_apiserver(assets, &folder, ports) {
+        let server = match kube_apiserver(assets, &folder, ports, strict) {
             Ok(server) => server,
             Err(error) => {
                 end(etcd);
@@ -63,16 +86,22 @@ impl ApiServer {
     /// # Errors
     /// The program cannot be started.
     pub fn start_garbage_collector(&mut self, assets: &Path) -> anyhow::Result<bool> {
+        self.start_controllers(assets, "garbage-collector-controller")
+    }
+
+    /// Starts those of kube-controller-manager's controllers, if that program is there; says whether it was.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start_controllers(&mut self, assets: &Path, controllers: &str) -> anyhow::Result<bool> {
         let program = assets.join("kube-controller-manager");
         if !program.exists() {
             return Ok(false);
         }
+        let kubeconfig = self.kubeconfig()?;
         let mut command = Command::new(program);
-        command.arg("--kubeconfig").arg(self.kubeconfig()?).args([
-            "--controllers=garbage-collector-controller",
-            "--leader-elect=false",
-            "--secure-port=0",
-        ]);
+        command.arg("--kubeconfig").arg(kubeconfig).args(["--leader-elect=false", "--secure-port=0"]);
+        command.arg(format!("--controllers={controllers}"));
         self.collector = Some(spawn(command, &self.folder, "kube-controller-manager")?);
         Ok(true)
     }
@@ -94,6 +123,48 @@ impl ApiServer {
             ),
         )?;
         Ok(kubeconfig)
+    }
+
+    /// A kubeconfig of an administrator, for programs.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn admin_kubeconfig(&self) -> anyhow::Result<PathBuf> {
+        self.kubeconfig_of("admin", TOKEN)
+    }
+
+    /// A kubeconfig of whoever has that token. The server's certificate is checked.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn kubeconfig_of(&self, user: &str, token: &str) -> anyhow::Result<PathBuf> {
+        let path = self.folder.join(format!("{user}.kubeconfig"));
+        let (port, authority) = (self.port, self.folder.join("certs/apiserver.crt"));
+        let text = format!(
+            "{{apiVersion: v1, kind: Config, current-context: local, \
+             clusters: [{{name: local, cluster: {{server: 'https://127.0.0.1:{port}', certificate-authority: '{}'}}}}], \
+             users: [{{name: user, user: {{token: {token}}}}}], \
+             contexts: [{{name: local, context: {{cluster: local, user: user}}}}]}}\n",
+            authority.display()
+        );
+        std::fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// What that user asked for so far, of a server that was started strictly: one audit event a request.
+    ///
+    /// # Errors
+    /// There is no log, or it is malformed.
+    pub fn requests_of(&self, user: &str) -> anyhow::Result<Vec<Value>> {
+        let log = std::fs::read_to_string(self.folder.join("audit.log")).context("no audit log")?;
+        let mut requests = Vec::new();
+        for line in log.lines() {
+            let event: Value = serde_json::from_str(line).context("malformed audit log")?;
+            if event["user"]["username"] == user {
+                requests.push(event);
+            }
+        }
+        Ok(requests)
     }
 
     /// A client with all rights.
@@ -185,8 +256,23 @@ fn etcd(assets: &Path, folder: &Path, [client, peer, _]: [u16; 3]) -> anyhow::Re
     spawn(command, folder, "etcd")
 }
 
-fn kube_apiserver(assets: &Path, folder: &Path, [client, _, port]: [u16; 3]) -> anyhow::Result<Child> {
+fn kube_apiserver(
+    assets: &Path,
+    folder: &Path,
+    [client, _, port]: [u16; 3],
+    strict: bool,
+) -> anyhow::Result<Child> {
     let mut command = Command::new(assets.join("kube-apiserver"));
+    if strict {
+        let policy = folder.join("audit-policy.yaml");
+        // Watches are told of when they begin.
+        std::fs::write(
+            &policy,
+            "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n",
+        )?;
+        command.arg("--audit-policy-file").arg(policy);
+        command.arg("--audit-log-path").arg(folder.join("audit.log")).args(STRICT);
+    }
     command
         .arg(format!("--etcd-servers=http://127.0.0.1:{client}"))
         .arg("--cert-dir")

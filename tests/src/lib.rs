@@ -31,12 +31,18 @@
 mod api_server;
 mod behaviours;
 mod definitions;
+mod kubelet;
 mod program;
+mod programs;
 /// The routers, described for the router contract.
 #[path = "../../crates/canary-routers/tests/adapters/all.rs"]
 pub mod routers;
+mod stub;
 
 pub use api_server::{ApiServer, installed};
 pub use behaviours::{Behaviour, behaviours, collector_behaviours};
 pub use definitions::{install_genuine, install_stand_ins, wait_until_served};
+pub use kubelet::pods_become_ready;
 pub use program::{Folder, Running, START, free_port, program, wait_for};
+pub use programs::{deploy_folder, documents, object, succeed, tool};
+pub use stub::{Stub, fetch};

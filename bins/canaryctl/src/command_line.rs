@@ -10,6 +10,7 @@ use canary_routers::Routers;
 use canary_sandbox::{Scenario, shipped, shipped_names};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::access::Access;
 use crate::doctor::State;
 use crate::play::{Request, play};
 use crate::verdict::Ending;
@@ -61,6 +62,12 @@ Exit codes:
         #[arg(long)]
         flagger: bool,
     },
+    /// Print the role that the controller's service account needs, and no more than that.
+    #[command(after_help = "\
+Examples:
+  canaryctl rbac --provider istio --leader-election | kubectl apply -f -
+  canaryctl rbac --namespace team-a --provider kubernetes --no-config-tracking")]
+    Rbac(Access),
 }
 
 #[derive(clap::Args)]
@@ -154,6 +161,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             providers::table(&Routers::default(), &mut anstream::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Rbac(access) => access.run().map(|()| ExitCode::SUCCESS),
         Command::Simulate(simulate) if simulate.list_scenarios => {
             for name in shipped_names() {
                 anstream::println!("{name:<18} {}", shipped(name)?.about);

@@ -1,5 +1,6 @@
-//! The operator's command line: plays rollouts without a cluster, looks at what a canary needs, and prints the CRDs.
+//! The operator's command line: plays rollouts without a cluster, looks at what a canary needs, and prints CRDs and roles.
 
+mod access;
 mod command_line;
 mod data;
 mod doctor;

@@ -7,6 +7,8 @@ use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use url::Url;
+
 use crate::VERSION;
 use crate::flags::ClusterFlags;
 use crate::rate_limit::RateLimit;
@@ -17,6 +19,8 @@ pub(crate) struct Clusters {
     pub(crate) main: Client,
     /// Holds the objects of the mesh, where that is another cluster.
     pub(crate) mesh: Option<Client>,
+    /// Where their API servers are.
+    pub(crate) servers: Vec<Url>,
 }
 
 /// Makes the clients; nothing is asked yet.
@@ -37,14 +41,27 @@ pub(crate) async fn connect(flags: ClusterFlags) -> anyhow::Result<Clusters> {
     if !master.is_empty() {
         main.cluster_url = server(&master)?;
     }
+    let mut servers = vec![main.cluster_url.clone()];
     let mesh = if kubeconfig_service_mesh.is_empty() || kubeconfig_service_mesh == kubeconfig {
         None
     } else {
         let mesh = from_file(&kubeconfig_service_mesh).await.context("-kubeconfig-service-mesh")?;
+        servers.push(mesh.cluster_url.clone());
         // As Flagger tells clusters apart.
         (mesh.cluster_url != main.cluster_url).then(|| client(mesh, limit)).transpose()?
     };
-    Ok(Clusters { main: client(main, limit)?, mesh })
+    let mut servers: Vec<Url> = servers.iter().filter_map(|uri| Url::parse(&uri.to_string()).ok()).collect();
+    // In a pod the server is known by its name; others may try its address.
+    servers.extend(service_address(|name| std::env::var(name).ok()));
+    Ok(Clusters { main: client(main, limit)?, mesh, servers })
+}
+
+/// Where a pod's environment says that the API server is.
+fn service_address(variable: impl Fn(&str) -> Option<String>) -> Option<Url> {
+    let host = variable("KUBERNETES_SERVICE_HOST")?;
+    let port = variable("KUBERNETES_SERVICE_PORT").unwrap_or_else(|| "443".to_owned());
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    Url::parse(&format!("https://{host}:{port}")).ok()
 }
 
 async fn from_file(path: &str) -> anyhow::Result<Config> {
@@ -70,4 +87,23 @@ fn client(mut config: Config, limit: Option<RateLimit>) -> anyhow::Result<Client
         Some(limit) => builder.with_layer(&limit).build(),
         None => builder.build(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_api_server_of_a_pod_is_found_in_both_address_families() {
+        let at = |host: &str, port: Option<&str>| {
+            let found = service_address(|name| match name {
+                "KUBERNETES_SERVICE_HOST" => Some(host.to_owned()),
+                _ => port.map(str::to_owned),
+            });
+            found.map(|url| url.to_string())
+        };
+        assert_eq!(at("10.96.0.1", Some("6443")).as_deref(), Some("https://10.96.0.1:6443/"));
+        assert_eq!(at("fd00::1", None).as_deref(), Some("https://[fd00::1]/"));
+        assert!(service_address(|_| None).is_none());
+    }
 }

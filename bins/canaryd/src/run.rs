@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use canary_controller::{
-    AdminServer, Clock, Controller, Election, Readiness, Settings, SystemClock, Telemetry,
+    AdminServer, Clock, Controller, Egress, Election, Readiness, Settings, SystemClock, Telemetry,
 };
 use canary_routers::Routers;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(25);
 pub(crate) async fn run(flags: Flags, environment: &Environment) -> anyhow::Result<()> {
     let Flags { cluster, rollouts, notices, logging: _, process, version: _ } = flags;
     let recipients = notices.recipients(environment)?;
-    let settings = Settings {
+    let mut settings = Settings {
         event_webhook: recipients.event_webhook,
         chat: recipients.chat,
         cluster_name: recipients.cluster_name,
@@ -43,6 +43,7 @@ pub(crate) async fn run(flags: Flags, environment: &Environment) -> anyhow::Resu
     );
 
     let clusters = cluster::connect(cluster).await?;
+    settings.egress = clusters.servers.iter().fold(settings.egress, Egress::without_api_server);
     let checks = preflight::check(&clusters.main, settings.namespace.as_deref());
     match shutdown.run_until_cancelled(checks).await {
         Some(checked) => checked?,

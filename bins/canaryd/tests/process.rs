@@ -26,6 +26,7 @@ fn what_cannot_work_exits_with_1_and_says_why_on_standard_error() {
         (&["-no-such-flag"], "--no-such-flag"),
         (&["-mesh-provider", "istoi"], "-mesh-provider: unknown mesh provider"),
         (&["-metrics-server", "prometheus:9090"], "-metrics-server is not an HTTP address"),
+        (&["-egress-allow", "10.0.0.0/33"], "such as 10.0.0.0/8 or 10.1.2.3"),
         (&["-event-webhook", "hooks"], "-event-webhook is malformed"),
         (&["-kubeconfig", "/does/not/exist"], "-kubeconfig: /does/not/exist cannot be read"),
         (&["-master", "10.0.0.1"], "-master is"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use canary_api::{MetricSpec, MetricTemplate, MetricTemplateSpec, TargetKind};
 use canary_core::{
@@ -49,11 +50,16 @@ impl Asking {
         reader: &Reader,
         question: &Question,
     ) -> (Answer, Option<Finding>) {
-        match question {
-            Question::Hook { id, phase } => (Answer::Hook(self.hook(subject, *id, *phase).await), None),
-            Question::Metric(id) => self.metric(subject, reader, *id).await,
-            Question::Online(id) => (self.online(subject, reader, *id).await, None),
-        }
+        let begun = Instant::now();
+        let (kind, (answer, finding)) = match question {
+            Question::Hook { id, phase } => {
+                ("hook", (Answer::Hook(self.hook(subject, *id, *phase).await), None))
+            }
+            Question::Metric(id) => ("metric", self.metric(subject, reader, *id).await),
+            Question::Online(id) => ("probe", (self.online(subject, reader, *id).await, None)),
+        };
+        self.telemetry.question_answered(kind, outcome(&answer), begun.elapsed());
+        (answer, finding)
     }
 
     async fn hook(&self, subject: &Subject, id: HookId, phase: Phase) -> HookAnswer {
@@ -328,6 +334,16 @@ fn of_built_in(answer: Answer) -> Answer {
         Answer::NoData(text) => Answer::NoData(prefixed(text)),
         Answer::Failed { kind, text } => Answer::Failed { kind, text: prefixed(text) },
         Answer::Value(_) | Answer::Hook(_) => answer,
+    }
+}
+
+/// What became of a question, as a label of metrics. A hook that says no has answered.
+fn outcome(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Hook(HookAnswer::Passed) | Answer::Value(_) => "answered",
+        Answer::Hook(HookAnswer::Failed(_)) => "refused",
+        Answer::NoData(_) => "no-data",
+        Answer::Failed { .. } => "failed",
     }
 }
 

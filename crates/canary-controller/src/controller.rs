@@ -80,20 +80,22 @@ impl Controller {
     pub fn new(client: Client, settings: Settings) -> Self {
         let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), "", &settings.mesh_provider);
         let (prefix, class) = (settings.ingress_annotations_prefix.clone(), settings.ingress_class.clone());
+        let egress = settings.egress.clone();
         let routers = Routers::default()
             .with_kinds("contour", Contour::kinds(), move |objects| Arc::new(Contour::new(objects, &class)))
             .with_kinds("nginx", Nginx::kinds(), move |objects| Arc::new(Nginx::new(objects, &prefix)));
         // Keptn and external metrics are asked through the cluster itself.
-        let providers = MetricProviders::default().with_cluster(client.clone(), HttpOptions::default());
+        let options = HttpOptions { egress: egress.clone(), ..HttpOptions::default() };
+        let providers = MetricProviders::with_http(options.clone()).with_cluster(client.clone(), options);
         Self {
             client,
             mesh: None,
+            providers,
+            notifiers: Notifiers::with_egress(egress.clone()),
+            global: None,
+            hooks: Arc::new(WebhookClient::with_egress(egress)),
             settings,
             routers,
-            providers,
-            notifiers: Notifiers::default(),
-            global: None,
-            hooks: Arc::new(WebhookClient::new()),
             clock: Arc::new(SystemClock),
             telemetry,
             readiness: Readiness::waiting("the canaries have not been listed yet"),
@@ -185,6 +187,7 @@ impl Controller {
         self.readiness.ready();
         let tracker = TaskTracker::new();
         let context = Arc::new(self.context(cache, mesh, &tracker));
+        context.telemetry.working(true);
         let mut work = Work {
             calls: JoinSet::new(),
             memories: HashMap::new(),
@@ -194,6 +197,7 @@ impl Controller {
             context,
         };
         work.run(touched, &stop).await;
+        work.context.telemetry.working(false);
         tracker.close();
         let _ = tokio::time::timeout(GRACE, tracker.wait()).await;
         Ok(())
@@ -266,6 +270,7 @@ impl Work {
             while let Some(key) = self.newcomers.next(now) {
                 self.start(key, now);
             }
+            self.context.telemetry.calls_running(self.calls.len());
             let next = self.queue.next_due().into_iter().chain(self.newcomers.next_place()).min();
             let pause = next.map_or(SLEEP_AT_MOST, |at| {
                 at.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(SLEEP_AT_MOST)

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 
 /// The name of the Lease. It is Flagger's, so that a controller of either kind keeps the other out while one replaces the
 /// other.
-const LEASE_NAME: &str = "flagger-leader-election";
+pub(crate) const LEASE_NAME: &str = "flagger-leader-election";
 
 /// How long things last. The defaults are Flagger's.
 #[derive(Clone, Copy, Debug)]

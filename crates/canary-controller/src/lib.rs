@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod admin;
 mod announce;
 mod asking;
@@ -29,6 +30,9 @@ mod subject;
 mod telemetry;
 mod workload;
 
+pub use canary_egress::{Egress, Network};
+
+pub use access::{Part, Right, rights};
 pub use admin::{AdminError, AdminServer, Readiness};
 pub use clock::{Clock, RuntimeClock, SystemClock};
 pub use controller::{Controller, ControllerError};

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use canary_egress::Egress;
+
 /// Settings of a [`Controller`](crate::Controller).
 ///
 /// ```
@@ -43,6 +45,8 @@ pub struct Settings {
     pub ingress_class: String,
     /// Objects of the mesh live in another cluster than the canaries, so these cannot own them.
     pub mesh_in_other_cluster: bool,
+    /// What hooks, metric providers and chats may be reached at.
+    pub egress: Egress,
 }
 
 impl Default for Settings {
@@ -62,6 +66,7 @@ impl Default for Settings {
             ingress_annotations_prefix: "nginx.ingress.kubernetes.io".into(),
             ingress_class: String::new(),
             mesh_in_other_cluster: false,
+            egress: Egress::default(),
         }
     }
 }

@@ -121,6 +121,24 @@ impl Telemetry {
         *self.state().errors.entry(category).or_default() += 1;
     }
 
+    /// A question of that kind (`hook`, `metric`, `probe`) had that outcome, after so long.
+    pub fn question_answered(&self, kind: &'static str, outcome: &'static str, took: Duration) {
+        let mut state = self.state();
+        *state.questions.entry((kind, outcome)).or_default() += 1;
+        let durations = state.answers.entry(kind).or_insert_with(|| Histogram::new(DURATION_BUCKETS));
+        durations.observe(took.as_secs_f64());
+    }
+
+    /// So many canaries are being looked at.
+    pub fn calls_running(&self, number: usize) {
+        self.state().running = number;
+    }
+
+    /// Whether this process works, or stands by.
+    pub fn working(&self, works: bool) {
+        self.state().working = works;
+    }
+
     /// So many canaries exist, by namespace. Namespaces that are not named have none.
     pub fn canaries(&self, by_namespace: BTreeMap<String, usize>) {
         self.state().totals = by_namespace;

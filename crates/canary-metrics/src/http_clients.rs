@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use canary_core::MetricError;
+use canary_egress::Egress;
 use reqwest::Client;
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
@@ -20,6 +21,8 @@ pub struct HttpOptions {
     pub timeout: Duration,
     /// The `User-Agent` of all requests.
     pub user_agent: String,
+    /// What may be reached.
+    pub egress: Egress,
 }
 
 impl Default for HttpOptions {
@@ -27,6 +30,7 @@ impl Default for HttpOptions {
         Self {
             timeout: Duration::from_secs(5),
             user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
+            egress: Egress::default(),
         }
     }
 }
@@ -61,6 +65,8 @@ impl HttpClients {
 
     /// The client for an address.
     pub(crate) fn client(&self, address: &Url, insecure_skip_verify: bool) -> Result<Client, MetricError> {
+        let refused = self.options.egress.check(address);
+        refused.map_err(|reason| MetricError::Configuration(format!("the address is refused: {reason}")))?;
         let preferred = if insecure_skip_verify { Verification::Skipped } else { Verification::Machine };
         match self.shared(preferred) {
             // A machine without certificates or a process without cryptography can still speak plain HTTP.
@@ -80,8 +86,8 @@ impl HttpClients {
     }
 
     fn build(&self, verification: Verification) -> Result<Client, MetricError> {
-        let builder =
-            Client::builder().timeout(self.options.timeout).user_agent(self.options.user_agent.as_str());
+        let builder = self.options.egress.guard(Client::builder());
+        let builder = builder.timeout(self.options.timeout).user_agent(self.options.user_agent.as_str());
         // Names of headers as Go's client writes them: proxies that compare bytes were set up with Flagger's.
         let builder = builder.http1_title_case_headers();
         let builder = match verification {

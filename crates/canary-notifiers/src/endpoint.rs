@@ -44,6 +44,8 @@ impl Endpoint {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| wrong("address is not an absolute http or https URL".into()))?;
+        let refused = |reason| wrong(format!("address is refused: {reason}"));
+        clients.egress().check(&address).map_err(refused)?;
         let client = clients.client(spec.proxy.as_deref()).map_err(wrong)?;
         Ok(Self { service, secrets: Secrets::of(&address, None), address, token: None, client })
     }

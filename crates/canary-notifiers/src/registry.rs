@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use canary_core::{Notifier, NotifyError, Registry, UnknownName};
+use canary_egress::Egress;
 
 use crate::clients::Clients;
 use crate::{NotifierSpec, discord, gchat, msteams, rocket, slack};
@@ -45,7 +46,12 @@ pub struct Notifiers(Registry<Constructor>);
 impl Notifiers {
     /// The notifiers of Flagger: `slack`, `msteams`, `discord`, `rocket` and `gchat`.
     pub fn new() -> Self {
-        let clients = Arc::new(Clients::default());
+        Self::with_egress(Egress::default())
+    }
+
+    /// Like [`Notifiers::new`], with other rules about what may be reached than the default ones.
+    pub fn with_egress(egress: Egress) -> Self {
+        let clients = Arc::new(Clients::new(egress));
         Self(Registry::new("notifier"))
             .with_ours(slack::NAME, &clients, slack::Slack::new)
             .with_ours(msteams::NAME, &clients, msteams::MsTeams::new)

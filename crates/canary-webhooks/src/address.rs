@@ -1,4 +1,5 @@
-//! Where a hook is, and how its address may be shown: user name and password that it carries stay out of texts.
+//! Where a hook is, and how its address may be shown: user name, password and query, which may carry a token, stay out of
+//! texts.
 //! Not the transport.
 
 use url::Url;
@@ -7,7 +8,7 @@ use url::Url;
 pub(crate) struct Address {
     /// To call.
     pub(crate) url: Url,
-    /// To show: as it was written, without user name and password.
+    /// To show: as it was written, without user name, password and query.
     pub(crate) shown: String,
 }
 
@@ -20,9 +21,18 @@ impl Address {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("unsupported protocol scheme {:?}", url.scheme()));
         }
-        let shown = shown(text, &url);
+        let shown = without_query(shown(text, &url));
         Ok(Self { url, shown })
     }
+}
+
+/// Many services take their token as a parameter.
+fn without_query(mut shown: String) -> String {
+    if let Some(at) = shown.find('?') {
+        shown.truncate(at + 1);
+        shown.push('…');
+    }
+    shown
 }
 
 /// Flagger's texts have the address as it was written, which a parsed one is not (`http://host` has no slash).
@@ -51,18 +61,19 @@ mod tests {
 
     #[test]
     fn an_address_is_shown_as_it_was_written() {
-        for text in ["http://gate.test", "https://gate.test:8443/a?b=c#d", "HTTP://Gate.test/%7euser/@x"] {
+        for text in ["http://gate.test", "https://gate.test:8443/a#d", "HTTP://Gate.test/%7euser/@x"] {
             assert_eq!(Address::parse(text).unwrap().shown, text);
         }
     }
 
     #[test]
-    fn user_name_and_password_are_not_shown() {
+    fn user_name_password_and_query_are_not_shown() {
         for (text, shown) in [
             ("http://me:secret@gate.test", "http://gate.test"),
-            ("http://secret@gate.test:80/a@b?c=d", "http://gate.test:80/a@b?c=d"),
+            ("http://secret@gate.test:80/a@b?c=d", "http://gate.test:80/a@b?…"),
             ("http://me:se@cret@gate.test/x", "http://gate.test/x"),
-            ("http://:secret@gate.test?x", "http://gate.test?x"),
+            ("http://:secret@gate.test?x", "http://gate.test?…"),
+            ("https://gate.test/x?token=secret&a=b#c", "https://gate.test/x?…"),
             ("http:\\\\me:secret@gate.test/x", "http://gate.test/x"),
             ("http:/me:secret@gate.test/x", "http://gate.test/x"),
         ] {

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use canary_egress::Refused;
+
 /// Why there was no answer.
 #[derive(Debug)]
 pub(crate) struct Cause {
@@ -19,6 +21,9 @@ impl Cause {
     pub(crate) fn of(error: &reqwest::Error, limit: Duration) -> Self {
         if error.is_timeout() {
             return Self { text: format!("no answer within {limit:?}"), again: true };
+        }
+        if let Some(refused) = chain(error).find_map(|error| error.downcast_ref::<Refused>()) {
+            return Self { text: refused.to_string(), again: false };
         }
         let text = innermost(error);
         let text = if error.is_connect() { format!("could not connect: {text}") } else { text };

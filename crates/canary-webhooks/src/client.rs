@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use canary_core::{HookAnswer, HookCall, Hooks};
+use canary_egress::{Egress, Refused};
 
 use crate::address::Address;
 use crate::attempt::{Outcome, post};
@@ -26,6 +27,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 ///   `POST <url> giving up after <n> attempt(s)`; the body of its last answer goes to the debug log only. User name and
 ///   password in the URL are never shown.
 /// - Proxies of the environment are used, but not with [`HookCall::disable_tls`].
+/// - What [`Egress`] refuses, such as the metadata services of clouds, is not called, by no name and after no redirect.
 ///
 /// A rustls crypto provider must be installed before the first call; without one every call fails and says so. One client
 /// serves all hooks, at the same time. It runs on tokio.
@@ -37,7 +39,12 @@ pub struct WebhookClient {
 impl WebhookClient {
     /// A client with nothing open; connections are made call by call.
     pub fn new() -> Self {
-        Self { transport: Transport::default(), patience: Box::new(Sleep) }
+        Self::with_egress(Egress::default())
+    }
+
+    /// Like [`WebhookClient::new`], with other rules about what may be reached than the default ones.
+    pub fn with_egress(egress: Egress) -> Self {
+        Self { transport: Transport::new(egress), patience: Box::new(Sleep) }
     }
 
     async fn run(&self, call: &HookCall) -> Result<(), CallError> {
@@ -48,6 +55,8 @@ impl WebhookClient {
         };
         let Address { url, shown } = Address::parse(&call.url)
             .map_err(|reason| CallError::Address { hook: call.name.clone(), reason })?;
+        let refused = |reason| CallError::Refusal { hook: call.name.clone(), reason };
+        self.transport.egress().check(&url).map_err(refused)?;
         let client = self.transport.client(call.disable_tls)?;
         let mut attempt = 1_u32;
         loop {
@@ -107,6 +116,8 @@ enum CallError {
     Timeout { hook: String, text: String },
     #[error("webhook {hook} was not called: its url is not an http or https address: {reason}")]
     Address { hook: String, reason: String },
+    #[error("webhook {hook} was not called: {reason}")]
+    Refusal { hook: String, reason: Refused },
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error("{body}")]

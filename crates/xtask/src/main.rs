@@ -11,6 +11,7 @@ mod generated;
 mod manifests;
 mod package;
 mod picture;
+mod rbac;
 mod sources;
 mod workspace;
 
@@ -25,6 +26,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
   ci              check what the compiler does not: dependency edges, the core's tree, manifests, file sizes
   crds [--check]  write the custom resource definitions below bins/canaryd/deploy, or check that they are up to date
+  rbac [--check]  write the rules of the chart and of the kustomize base, or check that they are up to date
   docs [--check]  write the generated pages and parts of pages of docs, or check them; check all links
   alone           check every library crate by itself, with each of its features
   examples        build and run every example
@@ -46,6 +48,8 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["ci"] => ci(&Workspace::read()?),
         ["crds"] => definitions::run(&Workspace::read()?, Mode::Write),
         ["crds", "--check"] => definitions::run(&Workspace::read()?, Mode::Check),
+        ["rbac"] => rbac::run(&Workspace::read()?, Mode::Write),
+        ["rbac", "--check"] => rbac::run(&Workspace::read()?, Mode::Check),
         ["docs"] => docs::run(&Workspace::read()?, Mode::Write),
         ["docs", "--check"] => docs::run(&Workspace::read()?, Mode::Check),
         ["alone"] => alone::run_all(&Workspace::read()?),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use canary_controller::{Address, Settings};
+use canary_controller::{Address, Egress, Network, Settings};
 use clap::{ArgAction, Args};
 use url::Url;
 
@@ -45,6 +45,9 @@ pub(crate) struct RolloutFlags {
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true",
         value_parser = go_bool, action = ArgAction::Set)]
     no_cross_namespace_refs: bool,
+    /// Networks that hooks, metric servers and chats may be in although metadata services or the API server are
+    #[arg(long, value_name = "NETWORKS", default_value = "")]
+    egress_allow: String,
 }
 
 impl RolloutFlags {
@@ -64,12 +67,18 @@ impl RolloutFlags {
             ingress_class,
             enable_config_tracking,
             no_cross_namespace_refs,
+            egress_allow,
         } = self;
         known(&mesh_provider).context("-mesh-provider")?;
         let Some(metrics_server) = address("-metrics-server", &metrics_server)? else {
             bail!("-metrics-server is empty; it takes an address such as http://prometheus:9090");
         };
+        let mut egress = Egress::default();
+        for network in words(&egress_allow) {
+            egress = egress.with_allowed(network.parse::<Network>().context("-egress-allow")?);
+        }
         Ok(Settings {
+            egress,
             mesh_provider,
             namespace: Some(namespace).filter(|namespace| !namespace.is_empty()),
             selector_labels: words(&selector_labels),

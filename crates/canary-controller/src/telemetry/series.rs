@@ -33,6 +33,12 @@ pub(super) struct State {
     pub(super) canaries: BTreeMap<String, BTreeMap<String, CanarySeries>>,
     pub(super) totals: BTreeMap<String, usize>,
     pub(super) errors: BTreeMap<&'static str, u64>,
+    /// By kind and outcome.
+    pub(super) questions: BTreeMap<(&'static str, &'static str), u64>,
+    /// How long answers took, by kind of question.
+    pub(super) answers: BTreeMap<&'static str, Histogram>,
+    pub(super) running: usize,
+    pub(super) working: bool,
 }
 
 /// The series of one canary. What was never set is not shown.
@@ -92,6 +98,13 @@ impl Collector for Recorded {
 
 impl State {
     fn encode(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Whether this process works (1) or stands by (0)";
+        let mut alone = out.encode_descriptor("canaryd_working", help, None, MetricType::Gauge)?;
+        alone.encode_gauge(&i64::from(self.working))?;
+        let (name, help) = ("canaryd_calls_running", "Canaries that are being looked at");
+        let mut alone = out.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        alone.encode_gauge(&i64::try_from(self.running).unwrap_or(i64::MAX))?;
+        self.encode_questions(out)?;
         counter(
             out,
             "canaryd_reconcile_errors_total",
@@ -116,6 +129,24 @@ impl State {
         let (help, failed) = ("Rollouts that ended in a promotion", "Rollouts that ended in a rollback");
         counter(out, "flagger_canary_successes_total", help, self.ended(true))?;
         counter(out, "flagger_canary_failures_total", failed, self.ended(false))
+    }
+
+    fn encode_questions(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        counter(
+            out,
+            "canaryd_questions_total",
+            "Hooks, metrics and probes, by what became of them",
+            self.questions.iter().map(|((kind, outcome), n)| ([("kind", *kind), ("outcome", *outcome)], *n)),
+        )?;
+        if self.answers.is_empty() {
+            return Ok(());
+        }
+        let (name, help) = ("canaryd_question_duration_seconds", "How long answers take");
+        let mut family = out.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (kind, durations) in &self.answers {
+            durations.encode(family.encode_family(&[("kind", *kind)])?)?;
+        }
+        Ok(())
     }
 
     fn encode_weights(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {

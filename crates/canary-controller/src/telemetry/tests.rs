@@ -125,6 +125,22 @@ fn the_lag_of_ticks_and_failed_reconciles_are_ours() {
     );
 }
 
+#[test]
+fn questions_are_counted_by_outcome_and_a_standby_says_so() {
+    let telemetry = telemetry();
+    assert_eq!(lines(&telemetry, "canaryd_working"), ["canaryd_working 0"]);
+    telemetry.working(true);
+    telemetry.calls_running(3);
+    telemetry.question_answered("metric", "failed", Duration::from_secs(5));
+    telemetry.question_answered("metric", "failed", Duration::from_secs(5));
+    assert_eq!(lines(&telemetry, "canaryd_working"), ["canaryd_working 1"]);
+    assert_eq!(lines(&telemetry, "canaryd_calls_running"), ["canaryd_calls_running 3"]);
+    let counted = r#"canaryd_questions_total{kind="metric",outcome="failed"} 2"#;
+    assert_eq!(lines(&telemetry, "canaryd_questions_total"), [counted]);
+    let count = r#"canaryd_question_duration_seconds_count{kind="metric"} 2"#;
+    assert_eq!(lines(&telemetry, "canaryd_question_duration_seconds_count"), [count]);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_process_tells_its_memory_and_time() {
