@@ -8,10 +8,13 @@ use anyhow::{Context, anyhow, bail};
 use canary_api::GoDuration;
 use canary_routers::Routers;
 use canary_sandbox::{Scenario, shipped, shipped_names};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::access::Access;
+use crate::convert::Convert;
 use crate::doctor::State;
+use crate::lint::Lint;
+use crate::live_commands::Live;
 use crate::play::{Request, play};
 use crate::verdict::Ending;
 use crate::{data, doctor, manifests, place, providers, report, routing_objects, world};
@@ -55,6 +58,32 @@ Exit codes:
     Doctor(Doctor),
     /// Print which meshes and ingresses there are, and what a canary may ask of each, as a table in Markdown.
     Providers,
+    #[command(flatten)]
+    Live(Live),
+    /// Find what is wrong or makes no sense in files, without a cluster.
+    #[command(after_help = "\
+Exit codes:
+  0  nothing that counts was found (warnings count with --strict)
+  1  something was
+  2  the files cannot be read")]
+    Lint(Lint),
+    /// Make a Deployment and a Canary of a Rollout of Argo Rollouts, and say what could not be carried over.
+    #[command(
+        after_help = "Example:\n  canaryctl convert rollout.yaml analysis.yaml services.yaml > canary.yaml"
+    )]
+    Convert(Convert),
+    /// Print a completion script.
+    #[command(after_help = "Example:\n  source <(canaryctl completion bash)")]
+    Completion {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each subcommand.
+    Man {
+        /// Write the pages into this folder.
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
     /// Print the definitions of Canary, MetricTemplate and AlertProvider.
     #[command(after_help = "Example:\n  canaryctl crds | kubectl apply -f -")]
     Crds {
@@ -148,14 +177,18 @@ fn container_image(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration such as 90s or 2h");
     text.parse::<GoDuration>().ok().map(GoDuration::to_std).ok_or_else(wrong)
 }
 
 /// Does what the command line asks for.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
+    let command = match cli() {
+        Ok(cli) => cli.command,
+        Err(wrong) => wrong.exit(),
+    };
+    match command {
         Command::Crds { flagger } => crds(flagger),
         Command::Providers => {
             providers::table(&Routers::default(), &mut anstream::stdout())?;
@@ -170,7 +203,30 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         }
         Command::Simulate(simulate) => simulate.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Lint(lint) => lint.run(&mut anstream::stdout()),
+        Command::Convert(convert) => convert.run(&mut anstream::stdout()),
+        Command::Completion { shell } => {
+            crate::shell::completion(described(), shell, &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { folder } => {
+            crate::shell::manual(described(), folder.as_deref(), &mut std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Live(command) => command.connect_and_run(),
     }
+}
+
+/// The command line as clap has it. Called as `kubectl-canary` it is a plug-in of kubectl and says so in its help.
+fn described() -> clap::Command {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let plugin = called.as_deref().and_then(|p| p.file_stem()).is_some_and(|name| name == "kubectl-canary");
+    let command = Cli::command();
+    if plugin { command.name("kubectl-canary").bin_name("kubectl canary") } else { command }
+}
+
+fn cli() -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&described().try_get_matches()?)
 }
 
 fn crds(flagger: bool) -> anyhow::Result<ExitCode> {

@@ -6,9 +6,21 @@ use crate::manifests::Manifest;
 
 /// A remark for each field of our kinds that will be dropped.
 pub(crate) fn unknown(manifests: &[Manifest]) -> anyhow::Result<Vec<String>> {
+    let remark = |(manifest, field): (&Manifest, String)| {
+        format!(
+            "{}: a {} has no field {field}, it is ignored",
+            manifest.place.of(&field),
+            manifest.text("/kind")
+        )
+    };
+    Ok(paths(manifests)?.into_iter().map(remark).collect())
+}
+
+/// The fields of our kinds that will be dropped, each with its object.
+pub(crate) fn paths(manifests: &[Manifest]) -> anyhow::Result<Vec<(&Manifest, String)>> {
     let crds = canary_api::crds();
     let definitions = crds.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
-    let mut remarks = Vec::new();
+    let mut found = Vec::new();
     for manifest in manifests.iter().filter(|m| m.text("/apiVersion").starts_with("flagger.app/")) {
         let kind = manifest.text("/kind");
         let definition = definitions.iter().find(|d| d["spec"]["names"]["kind"] == kind);
@@ -18,11 +30,9 @@ pub(crate) fn unknown(manifests: &[Manifest]) -> anyhow::Result<Vec<String>> {
         };
         let mut fields = Vec::new();
         walk(&manifest.object["spec"], &schema["properties"]["spec"], "spec", &mut fields);
-        let remark =
-            |f: &String| format!("{}: a {kind} has no field {f}, it is ignored", manifest.place.of(f));
-        remarks.extend(fields.iter().map(remark));
+        found.extend(fields.into_iter().map(|field| (manifest, field)));
     }
-    Ok(remarks)
+    Ok(found)
 }
 
 fn walk(value: &Value, schema: &Value, path: &str, unknown: &mut Vec<String>) {

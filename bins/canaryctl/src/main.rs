@@ -1,13 +1,22 @@
-//! The operator's command line: plays rollouts without a cluster, looks at what a canary needs, and prints CRDs and roles.
+//! The operator's command line: watches and steers rollouts, looks at what a canary needs, plays rollouts without a cluster,
+//! and prints CRDs and roles.
 
 mod access;
 mod command_line;
+mod convert;
 mod data;
 mod doctor;
+mod explain;
 mod fields;
+mod get;
+mod lint;
+mod list;
+mod live;
+mod live_commands;
 mod made_up;
 mod manifests;
 mod onlooker;
+mod past;
 mod place;
 mod play;
 mod progress;
@@ -17,14 +26,18 @@ mod recording;
 mod report;
 mod revision;
 mod routing_objects;
+mod shell;
+mod steer;
 mod timeline;
 mod verdict;
+mod wait;
+#[cfg(test)]
+mod walk;
 mod world;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // For the doctor; elsewhere nothing opens a connection, but the libraries build clients.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command_line::run() {
         Ok(code) => code,

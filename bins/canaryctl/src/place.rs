@@ -33,10 +33,16 @@ impl Place {
         Self { base: format!("{}items[{n}].", self.base), ..self.clone() }
     }
 
+    /// The file, and the line of a field in it, as [`Place::of`] finds it.
+    pub(crate) fn line(&self, field: &str) -> (&str, usize) {
+        let within = self.lines.line(&format!("{}{field}", self.base)).unwrap_or(1);
+        (&self.file, self.first_line + within - 1)
+    }
+
     /// Where a field such as `spec.analysis.webhooks[0].type` stands; the nearest parent that exists, if it is missing.
     pub(crate) fn of(&self, field: &str) -> String {
-        let within = self.lines.line(&format!("{}{field}", self.base)).unwrap_or(1);
-        format!("{}, document {}, line {}", self.file, self.document, self.first_line + within - 1)
+        let (file, line) = self.line(field);
+        format!("{file}, document {}, line {line}", self.document)
     }
 }
 

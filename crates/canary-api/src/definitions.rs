@@ -6,7 +6,7 @@ use std::fmt::Write;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,
     CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, CustomResourceSubresourceStatus,
-    CustomResourceSubresources, CustomResourceValidation, JSONSchemaProps,
+    CustomResourceSubresources, CustomResourceValidation, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::Resource;
 use kube::api::ObjectMeta;
@@ -19,6 +19,9 @@ use crate::schema::{self, Node};
 /// Paths (such as `Canary.spec.analysis.x`) of the fields that Flagger does not have. There are none yet.
 const OWN_FIELDS: &[&str] = &[];
 
+/// Fields that Flagger requires and we do not, by the object that holds them.
+const REQUIRED_BY_FLAGGER: &[(&str, &str)] = &[("Canary.spec.analysis.webhooks[]", "url")];
+
 /// The definitions of [`Canary`], [`MetricTemplate`] and [`AlertProvider`].
 pub fn crds() -> Vec<CustomResourceDefinition> {
     definitions(&|_| true)
@@ -26,7 +29,31 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 
 /// The same with Flagger's fields only: what a cluster has whose controller was swapped and whose CRDs were not.
 pub fn flagger_crds() -> Vec<CustomResourceDefinition> {
-    definitions(&|path| !OWN_FIELDS.contains(&path))
+    let mut all = definitions(&|path| !OWN_FIELDS.contains(&path));
+    for (path, field) in REQUIRED_BY_FLAGGER {
+        if let Some(schema) = all.iter_mut().find_map(|crd| schema_at(crd, path)) {
+            schema.required.get_or_insert_default().push((*field).to_owned());
+        }
+    }
+    all
+}
+
+/// The schema at a path such as `Canary.spec.analysis.webhooks[]`.
+fn schema_at<'a>(crd: &'a mut CustomResourceDefinition, path: &str) -> Option<&'a mut JSONSchemaProps> {
+    let mut steps = path.split('.');
+    if steps.next() != Some(crd.spec.names.kind.as_str()) {
+        return None;
+    }
+    let version = crd.spec.versions.first_mut()?;
+    let mut schema = version.schema.as_mut()?.open_api_v3_schema.as_mut()?;
+    for step in steps {
+        schema = schema.properties.as_mut()?.get_mut(step.trim_end_matches("[]"))?;
+        if step.ends_with("[]") {
+            let Some(JSONSchemaPropsOrArray::Schema(item)) = schema.items.as_mut() else { return None };
+            schema = item;
+        }
+    }
+    Some(schema)
 }
 
 /// [`crds`] as YAML documents, always the same text.

@@ -11,6 +11,7 @@ mod problem;
 mod schema;
 mod spec;
 mod status;
+mod steering;
 mod target_kind;
 mod valid;
 
@@ -28,5 +29,9 @@ pub use spec::{
     ServiceSpec, SessionAffinity, ThresholdRange, UnmanagedMetadata, Webhook,
 };
 pub use status::{CanaryCondition, CanaryStatus};
+pub use steering::{
+    COMMAND_ANNOTATION, HISTORY_ANNOTATION, PastRollout, STEERING_ANNOTATION, command, history, steering,
+    with_rollout,
+};
 pub use target_kind::TargetKind;
 pub use valid::{MetricSpec, QueryModel, References, ValidCanary};

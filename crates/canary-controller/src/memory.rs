@@ -6,6 +6,7 @@ use canary_core::{Observed, Timestamp};
 
 use crate::announce::Announcer;
 use crate::finding::Finding;
+use crate::history::Story;
 
 /// The memory of one canary.
 pub(crate) struct Memory {
@@ -34,6 +35,8 @@ pub(crate) struct Memory {
     pub(crate) finding: Option<Finding>,
     /// The rollout, and those of its metrics whose missing values were explained.
     pub(crate) explained: (String, BTreeSet<String>),
+    /// What is worth keeping of the rollout under way.
+    pub(crate) story: Story,
 }
 
 impl Memory {
@@ -53,6 +56,7 @@ impl Memory {
             target: String::new(),
             finding: None,
             explained: Default::default(),
+            story: Story::default(),
         }
     }
 

@@ -17,11 +17,13 @@ use crate::asking::Asking;
 use crate::cache::{Cache, Reader};
 use crate::clock::Clock;
 use crate::finding::Finding;
+use crate::history;
 use crate::memory::Memory;
+use crate::metadata::{keep_finalizer, same_object, steer};
 use crate::perform::{EffectError, Performer};
 use crate::settings::Settings;
 use crate::store::Key;
-use crate::subject::{FINALIZER, Subject, about, canary_kind, has_finalizer};
+use crate::subject::{Subject, about, canary_kind, has_finalizer};
 use crate::telemetry::Telemetry;
 use crate::workload::WorkloadSettings;
 
@@ -73,7 +75,7 @@ pub(crate) async fn reconcile(
     let reader = context.cache.reader(key);
     let call = Call { context, subject: &subject, object, reader: &reader, now };
     if !std::mem::replace(&mut memory.known, true) {
-        call.tell_what_was_missed(memory);
+        call.tell_what_was_missed(memory).await;
         context.telemetry.phase(&subject.plan.namespace, &subject.plan.target, subject.status.phase);
     }
     let next = call.run(memory).await;
@@ -150,49 +152,6 @@ async fn mark(context: &Context, object: &Value, problem: Option<&str>) {
     }
 }
 
-/// The same object, not another one of its name.
-fn same_object(one: &Value, other: &Value) -> bool {
-    one.pointer("/metadata/uid") == other.pointer("/metadata/uid")
-}
-
-/// Puts our finalizer on a Canary, or takes it off; others' stay.
-async fn keep_finalizer(context: &Context, object: &Value, keep: bool) -> Result<(), ObjectError> {
-    let kind = canary_kind();
-    let about = about(object);
-    let key = (about.namespace.clone(), about.name.clone());
-    let mut found = context.cache.peek(&kind, &key).unwrap_or_else(|| object.clone());
-    for n in 1..=TRIES {
-        if has_finalizer(&found) == keep {
-            return Ok(());
-        }
-        let mut finalizers: Vec<Value> = found
-            .pointer("/metadata/finalizers")
-            .and_then(Value::as_array)
-            .map(|all| all.iter().filter(|name| *name != FINALIZER).cloned().collect())
-            .unwrap_or_default();
-        if keep {
-            finalizers.push(FINALIZER.into());
-        }
-        let patch = json!({"metadata": {
-            "finalizers": finalizers, "resourceVersion": found.pointer("/metadata/resourceVersion"),
-        }});
-        match context.cache.live().merge(&kind, &key.0, &key.1, &patch).await {
-            Ok(patched) => {
-                context.cache.learn(&kind, patched);
-                return Ok(());
-            }
-            Err(ObjectError::NotFound(_)) => return Ok(()),
-            Err(ObjectError::Conflict(_)) if n < TRIES => {}
-            Err(error) => return Err(error),
-        }
-        match context.cache.live().get(&kind, &key.0, &key.1).await? {
-            Some(newer) if same_object(&newer, object) => found = newer,
-            _ => return Ok(()),
-        }
-    }
-    Ok(())
-}
-
 struct Call<'a> {
     context: &'a Context,
     subject: &'a Subject,
@@ -226,6 +185,8 @@ impl Call<'_> {
             telemetry.reconcile_failed(error.category());
         }
         memory.complete(&mut seen, self.now);
+        seen.command.clone_from(&self.subject.command);
+        seen.steering.clone_from(&self.subject.steering);
 
         let mut answers = Vec::new();
         let mut finding = None;
@@ -280,6 +241,14 @@ impl Call<'_> {
                 }
                 continue;
             }
+            if let Effect::Steer(steering) = effect {
+                match steer(self.context, self.object, steering).await {
+                    Ok(()) => continue,
+                    // Another command came meanwhile, which may lead to another decision.
+                    Err(ObjectError::Conflict(_)) => return Some(self.now),
+                    Err(error) => return Some(self.commit_failed(memory, &decision, &error)),
+                }
+            }
             if let Err(error) = performer.perform(effect).await {
                 return Some(self.effect_failed(memory, &decision, effect, &error));
             }
@@ -303,8 +272,12 @@ impl Call<'_> {
             }
             memory.released = true;
         }
+        let over = memory.story.follow(self.subject, &status, &decision.then);
         let then = self.without_repetitions(memory, decision.then);
         self.announce(memory, status, then, transition, false);
+        if let Some(over) = over {
+            history::write(self.context, self.object, self.subject, self.reader, over).await;
+        }
         match decision.wake {
             Wake::At(at) => Some(at),
             Wake::Now => Some(self.now),
@@ -442,7 +415,7 @@ impl Call<'_> {
     }
 
     /// A process that crashed between commit and announcement told nobody.
-    fn tell_what_was_missed(&self, memory: &Memory) {
+    async fn tell_what_was_missed(&self, memory: &Memory) {
         let status = &self.subject.status;
         let recent = status
             .condition
@@ -450,6 +423,9 @@ impl Call<'_> {
             .is_some_and(|c| self.now.duration_since(c.last_update).unsigned_abs() < TELL_AGAIN_WITHIN);
         if recent {
             self.announce(memory, status.clone(), missed(&self.subject.plan, status), true, true);
+            if let Some(over) = history::missed(self.subject) {
+                history::write(self.context, self.object, self.subject, self.reader, over).await;
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use canary_api::kube::Resource as _;
-use canary_api::{Canary, InvalidObject, MetricSpec, Options, TargetKind, ValidCanary};
-use canary_core::{AlertRule, Plan, RouteSpec, Status, WorkloadSpec};
+use canary_api::{Canary, InvalidObject, MetricSpec, Options, PastRollout, TargetKind, ValidCanary};
+use canary_core::{AlertRule, Command, Plan, RouteSpec, Status, Steering, Unreadable, WorkloadSpec};
 use canary_routers::Routers;
 use kube::core::ApiResource;
 use serde_json::Value;
@@ -29,6 +29,12 @@ pub(crate) struct Subject {
     pub(crate) deleting: bool,
     /// Its deletion waits for us.
     pub(crate) finalizer: bool,
+    /// The latest command of a person's.
+    pub(crate) command: Option<Result<Command, Unreadable>>,
+    /// The orders that stand.
+    pub(crate) steering: Steering,
+    /// The last rollouts, the latest first.
+    pub(crate) history: Vec<PastRollout>,
 }
 
 /// The finalizer of canaries that change everything back, Flagger's.
@@ -98,6 +104,9 @@ impl Subject {
             metrics: valid.metric_specs(),
             deleting: canary.metadata.deletion_timestamp.is_some(),
             finalizer: has_finalizer(object),
+            command: canary_api::command(&canary.metadata),
+            steering: canary_api::steering(&canary.metadata),
+            history: canary_api::history(&canary.metadata),
             about,
             valid,
             status,

@@ -38,6 +38,7 @@ pub fn effect_failed(plan: &Plan, status: &Status, effect: &Effect, error: &str)
         | Effect::PromoteTemplate(_)
         | Effect::ScaleTarget(_)
         | Effect::KeepFinalizer(_)
+        | Effect::Steer(_)
         | Effect::RevertApex
         | Effect::RevertRoutes => error.to_owned(),
     };

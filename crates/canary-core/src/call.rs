@@ -98,7 +98,7 @@ impl<'a> Call<'a> {
     pub(crate) fn ask_all(&mut self, kind: HookKind) -> Result<bool, Question> {
         let phase = kind.payload_phase(self.status.phase);
         for id in self.plan.hooks_of(kind) {
-            match self.ask_hook(id, phase)? {
+            match self.ask_or_ordered(id, phase)? {
                 HookAnswer::Passed => {
                     self.tell(Happening::HookPassed { kind, hook: self.hook_name(id) });
                 }
@@ -118,6 +118,21 @@ impl<'a> Call<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// A person's word about a gate comes before its web service; a gate without one has only that.
+    fn ask_or_ordered(&mut self, id: HookId, phase: Phase) -> Result<HookAnswer, Question> {
+        let Some(hook) = self.plan.hooks.get(id.0).filter(|h| h.kind.is_gate()) else {
+            return self.ask_hook(id, phase);
+        };
+        match self.gate_order(id) {
+            Some(Ok(())) => Ok(HookAnswer::Passed),
+            Some(Err(text)) => Ok(HookAnswer::Failed(text)),
+            None if hook.url.is_empty() => {
+                Ok(HookAnswer::Failed("waiting for somebody to approve it".into()))
+            }
+            None => self.ask_hook(id, phase),
+        }
     }
 
     /// The name of a hook.

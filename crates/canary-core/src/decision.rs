@@ -6,7 +6,7 @@ use crate::notice::Notice;
 use crate::plan::HookId;
 use crate::plugin::Scale;
 use crate::question::Question;
-use crate::{Phase, Status, Weights};
+use crate::{Phase, Status, Steering, Weights};
 
 /// What [`next`](crate::next) says.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,8 @@ pub enum Effect {
     ScaleTarget(Scale),
     /// The canary's deletion waits for us, or no longer does.
     KeepFinalizer(bool),
+    /// These are the orders that stand, and the commands that were taken.
+    Steer(Box<Steering>),
     /// The Service that clients use selects the target again, unless it goes with the canary.
     RevertApex,
     /// The routing objects are as they were found.

@@ -4,6 +4,7 @@ mod aftermath;
 mod analysis;
 mod call;
 mod change;
+mod command;
 mod decision;
 mod next;
 mod notice;
@@ -16,12 +17,14 @@ mod question;
 mod rhythm;
 mod rollback;
 mod status;
+mod steering;
 mod strategy;
 mod termination;
 mod weights;
 mod wording;
 
 pub use aftermath::{called, effect_failed, missed};
+pub use command::{Command, Unreadable, Verb};
 pub use decision::{AutoscalerState, Commit, Decision, Effect, Next, Then, Wake};
 pub use jiff::Timestamp;
 pub use next::next;
@@ -40,4 +43,5 @@ pub use plugin::{
 };
 pub use question::{Answer, FailureKind, Question};
 pub use status::{Condition, Status};
+pub use steering::{Acknowledgement, GateOrder, Order, PromoteOrder, RetryOrder, Steering};
 pub use weights::{NotAPercentage, Weight, Weights};

@@ -15,7 +15,7 @@ use crate::rhythm::{Due, due};
 use crate::rollback::Cause;
 use crate::{
     Answer, Observed, Phase, Plan, Question, Status, Weight, Weights, analysis, promotion, rollback,
-    strategy, termination,
+    steering, strategy, termination,
 };
 
 /// Says what to find out, or what to do.
@@ -52,6 +52,10 @@ fn decide(mut call: Call<'_>) -> Outcome {
     if call.plan.revert_on_deletion != call.seen.finalizer {
         call.perform(Effect::KeepFinalizer(call.plan.revert_on_deletion));
     }
+    let mut call = match steering::take(call) {
+        Ok(decision) => return Ok(decision),
+        Err(call) => call,
+    };
     if call.plan.suspend {
         call.tell(Happening::Suspended);
         return Ok(call.finish());
@@ -60,6 +64,10 @@ fn decide(mut call: Call<'_>) -> Outcome {
         return Ok(call.finish_in(Phase::Initializing));
     }
     let seen = call.seen;
+    if let Some(order) = steering::abort_order(call.status, seen) {
+        call.begin_tick();
+        return Ok(rollback::abort(call, order));
+    }
     let target = match &seen.target {
         Ok(target) => target,
         Err(text) => return Ok(unreadable_target(call, text)),
@@ -197,7 +205,11 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
         return Ok(primary_not_ready(call, text));
     }
     match phase {
-        Phase::Waiting if matches!(change, Change::None | Change::SetBack) => {
+        Phase::Waiting
+            if matches!(change, Change::None | Change::SetBack)
+                && (*change == Change::SetBack
+                    || steering::retry_order(call.status, call.seen).is_none()) =>
+        {
             return Ok(nothing_to_approve(call));
         }
         Phase::Initialized | Phase::Succeeded | Phase::Failed | Phase::Waiting => return start(call, target),
@@ -244,8 +256,12 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
         | Phase::Terminating
         | Phase::Terminated => {}
     }
+    let paused = call.is_paused();
     if call.plan.skip_analysis {
-        return Ok(promotion::skip(call));
+        return Ok(if paused { call.finish() } else { promotion::skip(call) });
+    }
+    if steering::promote_order(call.seen).is_some_and(|order| order.full) {
+        return Ok(promotion::promote(call));
     }
     if rollback_is_requested(&mut call)? {
         return Ok(rollback::roll_back(call, &Cause::Requested));
@@ -253,7 +269,7 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
     if rollback::threshold_is_reached(&call) {
         return Ok(rollback::roll_back(call, &Cause::Threshold));
     }
-    analyse(call)
+    if paused { Ok(call.finish()) } else { analyse(call) }
 }
 
 /// The part of a tick that judges the canary and moves it on.
@@ -273,6 +289,10 @@ fn analyse(mut call: Call<'_>) -> Outcome {
     };
     if !passed {
         return Ok(call.finish_with(|s| s.failed_checks = s.failed_checks.saturating_add(1)));
+    }
+    // A revision that nothing was asked about yet makes its first step, so that there is something to check.
+    if !untouched && steering::promote_order(call.seen).is_some() {
+        return Ok(promotion::promote(call));
     }
     let plan = strategy::supported(&mut call);
     match plan {
@@ -294,7 +314,7 @@ fn unrecorded_step(call: &Call<'_>) -> Option<Weight> {
 }
 
 /// What the mesh does. A router without weights is judged by the iterations, as blue/green leaves them.
-fn current_weights(call: &Call<'_>, found: Option<Weights>) -> Weights {
+pub(crate) fn current_weights(call: &Call<'_>, found: Option<Weights>) -> Weights {
     if call.plan.capabilities.weighted {
         found.unwrap_or(Weights::PRIMARY)
     } else if call.status.iterations > 0 {
@@ -342,12 +362,15 @@ fn primary_not_ready(mut call: Call<'_>, text: String) -> Decision {
 
 /// A new revision was found: ask for leave, then bring it up.
 fn start(mut call: Call<'_>, target: &Target) -> Outcome {
+    if call.is_paused() {
+        return Ok(call.finish());
+    }
+    let waited = call.status.phase == Phase::Waiting;
+    if !waited {
+        call.forget_orders();
+    }
     if !call.ask_all(HookKind::ConfirmRollout)? {
-        return Ok(if call.status.phase == Phase::Waiting {
-            call.finish()
-        } else {
-            call.finish_in(Phase::Waiting)
-        });
+        return Ok(if waited { call.finish() } else { call.finish_in(Phase::Waiting) });
     }
     if call.plan.has_autoscaler {
         call.perform(Effect::TargetAutoscaler(AutoscalerState::Running));
@@ -369,6 +392,7 @@ fn nothing_to_approve(mut call: Call<'_>) -> Decision {
 /// The target changed in the middle of a rollout: begin again with what it is now.
 fn restart(mut call: Call<'_>, target: &Target, primary_is_out: bool) -> Decision {
     call.tell(Happening::Restarting);
+    call.forget_revision();
     if !primary_is_out {
         call.perform(Effect::Route(Weights::PRIMARY));
     }

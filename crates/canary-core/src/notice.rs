@@ -91,6 +91,29 @@ pub enum Happening {
     Terminating,
     /// It was changed back, and the canary may go.
     Terminated,
+    /// A command of a person's was taken.
+    CommandTaken {
+        /// The command, with its gate.
+        command: String,
+        /// Who gave it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A command of a person's makes no sense now, or cannot be read.
+    CommandRefused {
+        /// The command, with its gate.
+        command: String,
+        /// Why it is refused.
+        why: String,
+    },
+    /// A rollback begins, since a person said so.
+    Aborted {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Anything else that went wrong, in its own words.
     Error(String),
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::Weights;
+use crate::{Command, Steering, Unreadable, Weights};
 
 /// The world at one moment, as plain values.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,10 @@ pub struct Observed {
     pub finalizer: bool,
     /// The user's workload is not just unreadable: it is gone.
     pub target_is_gone: bool,
+    /// The latest command of a person's, whether it was taken or not.
+    pub command: Option<Result<Command, Unreadable>>,
+    /// The orders that stand.
+    pub steering: Steering,
 }
 
 impl Observed {
@@ -40,6 +44,8 @@ impl Observed {
             deleting: false,
             finalizer: false,
             target_is_gone: false,
+            command: None,
+            steering: Steering::default(),
         }
     }
 }

@@ -250,7 +250,7 @@ pub struct Hook {
     pub name: String,
     /// When it is called.
     pub kind: HookKind,
-    /// Where.
+    /// Where; empty for a gate that only a person opens.
     pub url: String,
     /// Limit for each attempt; `Err`: the text that is not a duration.
     pub timeout: Result<Duration, String>,
@@ -313,6 +313,14 @@ impl HookKind {
             Self::PostRollout => "post-rollout",
             Self::Rollback => "rollback",
             Self::Event => "event",
+        }
+    }
+
+    /// Whether it only asks for leave, so that a person can answer in its place.
+    pub fn is_gate(self) -> bool {
+        match self {
+            Self::ConfirmRollout | Self::ConfirmTrafficIncrease | Self::ConfirmPromotion => true,
+            Self::PreRollout | Self::Rollout | Self::PostRollout | Self::Rollback | Self::Event => false,
         }
     }
 

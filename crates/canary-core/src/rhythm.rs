@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::change::Change;
-use crate::{Observed, Phase, Plan, Status};
+use crate::{Observed, Phase, Plan, Status, steering};
 
 /// A change at rest is acted on after this much quiet, because one apply is several writes.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change
         Phase::Initializing => seen.last_tick.map(|t| later(t, plan.interval)),
         Phase::Initialized | Phase::Succeeded | Phase::Failed => {
             if matches!(change, Change::None) {
-                return Due::Never;
+                return retry(plan, status, seen, now);
             }
             match (seen.changed_at, seen.last_tick) {
                 // A tick saw the change already and could not act on it.
@@ -45,6 +45,11 @@ pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change
                 (None, tick) => tick.map(|t| later(t, plan.interval)),
             }
         }
+        Phase::Waiting | Phase::Progressing | Phase::WaitingPromotion
+            if steering::is_urgent(plan, status, seen) =>
+        {
+            return Due::Now;
+        }
         Phase::Waiting
         | Phase::Progressing
         | Phase::WaitingPromotion
@@ -52,6 +57,18 @@ pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change
         | Phase::Finalising => seen.last_tick.max(status.last_transition).map(|t| later(t, plan.interval)),
         Phase::Terminating | Phase::Terminated => return Due::Never,
     };
+    since(at, now)
+}
+
+/// At rest, without a change: only for a failed revision that a person wants to see again.
+fn retry(plan: &Plan, status: &Status, seen: &Observed, now: Timestamp) -> Due {
+    let Some(order) = steering::retry_order(status, seen) else { return Due::Never };
+    // A tick saw the order already and could not act on it.
+    let tick = seen.last_tick.filter(|tick| *tick >= order.order.at);
+    since(tick.map(|t| later(t, plan.interval)), now)
+}
+
+fn since(at: Option<Timestamp>, now: Timestamp) -> Due {
     match at {
         Some(at) if at > now => Due::At(at),
         Some(_) | None => Due::Now,

@@ -5,6 +5,7 @@ use crate::decision::{AutoscalerState, Decision, Effect};
 use crate::notice::Happening;
 use crate::observed::{Instance, Readiness, Target};
 use crate::plugin::Scale;
+use crate::steering::Order;
 use crate::{Phase, Weights};
 
 /// Why a rollout is rolled back.
@@ -17,6 +18,8 @@ pub(crate) enum Cause<'a> {
     Deadline(String),
     /// The primary's pods are stuck.
     PrimaryStuck,
+    /// A person says so. Where the revision was only waiting for leave, it counts as the applied one from now on.
+    Aborted(&'a Order, Option<&'a Target>),
     /// The user set the target back to the promoted revision.
     SetBack(&'a Target),
 }
@@ -26,12 +29,29 @@ pub(crate) fn threshold_is_reached(call: &Call<'_>) -> bool {
     u32::try_from(call.status.failed_checks).is_ok_and(|n| n >= call.plan.threshold)
 }
 
+/// Rolls back without waiting for anything: neither for pods nor for the target to be readable.
+pub(crate) fn abort(mut call: Call<'_>, order: &Order) -> Decision {
+    match &call.seen.target {
+        Ok(target) if call.status.phase == Phase::Waiting => {
+            roll_back(call, &Cause::Aborted(order, Some(target)))
+        }
+        Err(text) if call.status.phase == Phase::Waiting => {
+            call.tell(Happening::Error(text.clone()));
+            call.finish()
+        }
+        Ok(_) | Err(_) => roll_back(call, &Cause::Aborted(order, None)),
+    }
+}
+
 /// Sends traffic back to the primary and takes the target down.
 pub(crate) fn roll_back(mut call: Call<'_>, cause: &Cause<'_>) -> Decision {
     match cause {
         Cause::Requested => call.tell(Happening::RollbackRequested),
         Cause::Deadline(text) => call.tell(Happening::DeadlineExceeded(text.clone())),
         Cause::SetBack(_) => call.tell(Happening::SetBack),
+        Cause::Aborted(order, _) => {
+            call.tell(Happening::Aborted { by: order.by.clone(), reason: order.reason.clone() });
+        }
         Cause::Threshold | Cause::PrimaryStuck => {}
     }
     if threshold_is_reached(&call) {
@@ -49,7 +69,7 @@ pub(crate) fn roll_back(mut call: Call<'_>, cause: &Cause<'_>) -> Decision {
     call.call_post_rollout(Phase::Failed);
     let mut status = call.status.clone();
     status.failed_checks = 0;
-    if let Cause::SetBack(target) = cause {
+    if let Cause::SetBack(target) | Cause::Aborted(_, Some(target)) = cause {
         status.last_applied.clone_from(&target.revision);
         status.tracked_configs.clone_from(&target.configs);
     }

@@ -55,10 +55,26 @@ pub(crate) fn event(plan: &Plan, what: &Happening) -> Option<(EventKind, String)
         Happening::HookPassed { kind, hook } => return hook_passed(*kind, hook),
         Happening::HookFailed { kind, hook, text, .. } => return hook_failed(&canary, *kind, hook, text),
         Happening::CheckFailed(failure) => (Warning, check_failed(plan, &canary, &target, failure)),
+        Happening::CommandTaken { command, by, reason } => {
+            (Normal, format!("Command {command} for {canary}{}", said(by, reason)))
+        }
+        Happening::CommandRefused { command, why } => {
+            (Warning, format!("Command {command} for {canary} refused: {why}"))
+        }
+        Happening::Aborted { by, reason } => {
+            (Warning, format!("Rolling back {canary} aborted{}", said(by, reason)))
+        }
         Happening::Terminating => (Normal, format!("Terminating canary {canary}")),
         Happening::Terminated => (Normal, format!("Terminated canary {canary}")),
         Happening::Error(text) => (Warning, text.clone()),
     })
+}
+
+/// Who said something and why, as the end of a sentence.
+fn said(by: &str, reason: &str) -> String {
+    let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    format!("{by}{reason}")
 }
 
 fn unsupported(provider: &str, setting: UnsupportedSetting) -> String {
@@ -223,6 +239,9 @@ pub(crate) fn alert(plan: &Plan, what: &Happening) -> Option<(String, Severity, 
         Happening::SetBack => {
             ("Rolling back target was set back to the promoted revision".into(), Warn, false)
         }
+        Happening::Aborted { by, reason } => {
+            (format!("Rolling back aborted{}", said(by, reason)), Warn, false)
+        }
         Happening::ThresholdReached(n) => (format!("Failed checks threshold reached {n}"), Error, false),
         Happening::DeadlineExceeded(e) => (format!("Progress deadline exceeded {e}"), Error, false),
         Happening::PromotionFailed(e) => (format!("Promotion failed, primary not ready: {e}"), Error, false),
@@ -249,6 +268,8 @@ pub(crate) fn alert(plan: &Plan, what: &Happening) -> Option<(String, Severity, 
         | Happening::RolledBack
         | Happening::HookPassed { .. }
         | Happening::CheckFailed(_)
+        | Happening::CommandTaken { .. }
+        | Happening::CommandRefused { .. }
         | Happening::Terminating
         | Happening::Terminated
         | Happening::Error(_) => return None,
@@ -297,23 +318,4 @@ pub(crate) fn condition(plan: &Plan, phase: Phase) -> (&'static str, String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::go_millis;
-
-    #[test]
-    fn durations_are_written_as_go_writes_them() {
-        for (millis, text) in [
-            (0.0, "0s"),
-            (0.7, "0s"),
-            (20.0, "20ms"),
-            (612.9, "612ms"),
-            (1500.0, "1.5s"),
-            (2000.0, "2s"),
-            (60_000.0, "1m0s"),
-            (3_661_001.0, "1h1m1.001s"),
-            (-5.0, "-5ms"),
-        ] {
-            assert_eq!(go_millis(millis), text);
-        }
-    }
-}
+mod tests;

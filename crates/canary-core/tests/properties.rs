@@ -6,8 +6,8 @@
 mod world;
 
 use canary_core::{
-    Capabilities, Check, CheckSource, Commit, Effect, Hook, HookKind, Instance, Phase, Plan, Question, Scale,
-    StepBy, Steps, Strategy, Wake, Weight, Weights,
+    Capabilities, Check, CheckSource, Command, Commit, Effect, Hook, HookKind, Instance, Phase, Plan,
+    Question, Scale, StepBy, Steps, Strategy, Verb, Wake, Weight, Weights,
 };
 use proptest::prelude::{
     Just, ProptestConfig, Strategy as _, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
@@ -67,6 +67,7 @@ enum Turn {
     Target(u8),
     Primary(u8),
     Crash(usize),
+    Say(Verb),
 }
 
 fn turns() -> impl proptest::strategy::Strategy<Value = Vec<Turn>> {
@@ -88,6 +89,7 @@ fn turns() -> impl proptest::strategy::Strategy<Value = Vec<Turn>> {
             1 => (0u8..3).prop_map(Turn::Target),
             1 => (0u8..3).prop_map(Turn::Primary),
             1 => (0usize..8).prop_map(Turn::Crash),
+            2 => prop::sample::select(Verb::ALL.to_vec()).prop_map(Turn::Say),
         ],
         1..60,
     )
@@ -108,6 +110,16 @@ fn prepared(plan: Plan) -> World {
     world.run(20);
     world.apply_revision("v1-b");
     world
+}
+
+/// A command with a gate, where it takes one.
+fn command(n: usize, verb: Verb, plan: &Plan) -> Command {
+    let mut command = Command::new(format!("c{n}"), verb);
+    if matches!(verb, Verb::Approve | Verb::Deny) {
+        let gates: Vec<_> = plan.hooks.iter().filter(|h| h.kind.is_gate()).collect();
+        command.gate = (!gates.is_empty()).then(|| gates[n % gates.len()].name.clone());
+    }
+    command
 }
 
 /// What may never be, after any effect.
@@ -165,8 +177,9 @@ proptest! {
     #[test]
     fn whatever_happens_traffic_goes_to_pods_and_calls_between_ticks_do_nothing(plan in plans(), turns in turns()) {
         let mut world = prepared(plan);
-        for turn in turns {
+        for (n, turn) in turns.into_iter().enumerate() {
             match turn {
+                Turn::Say(verb) => world.command = Some(Ok(command(n, verb, &world.plan))),
                 Turn::Wait(n) => world.now += seconds(n),
                 Turn::Value(value) => { world.values.insert("errors".into(), value); }
                 Turn::Hook(kind, true) => { world.closed.remove(kind.as_str()); }
@@ -190,7 +203,9 @@ proptest! {
             }
             let decision = world.decide();
             if !decision.tick && world.status.phase != Phase::Unset {
-                prop_assert!(decision.then.is_empty(), "{:?}", decision.then);
+                // A command is taken between ticks, and told.
+                let takes = decision.effects.iter().any(|e| matches!(e, Effect::Steer(_)));
+                prop_assert!(takes || decision.then.is_empty(), "{:?}", decision.then);
                 prop_assert!(!matches!(decision.commit, Commit::Status(_)));
                 prop_assert!(!decision.effects.iter().any(|e| matches!(e,
                     Effect::Route(_) | Effect::ScaleTarget(_) | Effect::PromoteTemplate(_))));

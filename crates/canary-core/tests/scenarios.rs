@@ -17,8 +17,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use canary_core::{
-    Bounds, Check, CheckSource, Commit, Decision, Effect, Hook, HookKind, Instance, Plan, Steps, Strategy,
-    Wake, Weight, Weights,
+    Bounds, Check, CheckSource, Command, Commit, Decision, Effect, Hook, HookKind, Instance, Plan, Steering,
+    Steps, Strategy, Verb, Wake, Weight, Weights,
 };
 use world::{World, seconds, stuck, waiting};
 
@@ -84,6 +84,13 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
         ["restart"] => (world.last_tick, world.changed_at) = (None, None),
         ["status", "applied", text] => world.status.last_applied = (*text).into(),
         ["status", "promoted", text] => world.status.last_promoted = (*text).into(),
+        ["say", id, verb] => world.command = Some(Ok(said(id, verb))),
+        ["say", id, verb, gate] => {
+            let mut command = said(id, verb);
+            command.gate = Some((*gate).into());
+            world.command = Some(Ok(command));
+        }
+        ["mumble", text @ ..] => world.command = Some(Command::parse(&text.join(" "))),
         ["wait", n] => world.now += seconds(n.parse().unwrap()),
         ["call"] => {
             show(world, out);
@@ -109,6 +116,14 @@ fn obey(world: &mut World, command: &str, out: &mut String) {
         }
         _ => panic!("unknown command {command:?}"),
     }
+}
+
+/// A command of Jane's.
+fn said(id: &str, verb: &str) -> Command {
+    let verb = Verb::ALL.into_iter().find(|v| v.as_str() == verb).unwrap();
+    let mut command = Command::new(id, verb);
+    (command.by, command.reason) = ("jane".into(), "I say so".into());
+    command
 }
 
 fn instance(state: &str, n: &str) -> Instance {
@@ -175,6 +190,10 @@ fn set(plan: &mut Plan, setting: &[&str]) {
             .unwrap();
             plan.hooks.push(Hook::new(*name, kind, "http://hooks/"));
         }
+        ["gate", name, kind] => {
+            set(plan, &["hook", name, kind]);
+            plan.hooks.last_mut().unwrap().url.clear();
+        }
         _ => panic!("unknown setting {setting:?}"),
     }
 }
@@ -193,7 +212,10 @@ fn show(world: &mut World, out: &mut String) -> Wake {
         writeln!(out, "  ensure {upkeep}").unwrap();
     }
     for effect in done.iter().filter(|e| !is_upkeep(e)) {
-        writeln!(out, "  do {effect:?}").unwrap();
+        match effect {
+            Effect::Steer(steering) => writeln!(out, "  steer {}", orders(steering)).unwrap(),
+            effect => writeln!(out, "  do {effect:?}").unwrap(),
+        }
     }
     if let Some(effect) = decision.effects.get(performed) {
         writeln!(out, "  failed {effect:?}").unwrap();
@@ -210,6 +232,26 @@ fn show(world: &mut World, out: &mut String) -> Wake {
     };
     writeln!(out, "  {}wake {wake}", if decision.tick { "tick, " } else { "" }).unwrap();
     decision.wake
+}
+
+/// The orders that stand, and what became of the latest command.
+fn orders(steering: &Steering) -> String {
+    let mut words = Vec::new();
+    words.extend(steering.paused.iter().map(|_| "paused".to_owned()));
+    words.extend(steering.promote.iter().map(|p| if p.full { "promote-full" } else { "promote" }.into()));
+    words.extend(steering.abort.iter().map(|_| "abort".to_owned()));
+    words.extend(steering.retry.iter().map(|_| "retry".to_owned()));
+    words.extend(
+        steering
+            .gates
+            .iter()
+            .map(|(name, gate)| format!("{name} {}", if gate.open { "open" } else { "closed" })),
+    );
+    let last = steering.acknowledged.first();
+    let last = last.map_or("nothing".into(), |a| {
+        format!("{}: {}{}", a.id, if a.refused { "refused, " } else { "" }, a.text)
+    });
+    format!("[{}] {last}", words.join(", "))
 }
 
 fn is_upkeep(effect: &Effect) -> bool {

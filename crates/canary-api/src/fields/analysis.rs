@@ -175,7 +175,10 @@ fn webhook() -> Node {
                 "muteAlert",
                 flag("Whether no alert is sent while this hook keeps the rollout waiting.").assumed("false"),
             ),
-            ("url", text("Where to POST.").required().hidden()),
+            (
+                "url",
+                text("Where to POST. A gate (confirm-...) without one is opened by a person alone.").hidden(),
+            ),
             ("timeout", text("Time limit of each attempt.").pattern(MINUTES_OR_SECONDS).assumed("10s")),
             (
                 "retries",

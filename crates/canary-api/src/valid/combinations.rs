@@ -1,5 +1,6 @@
 //! What no schema can say: fields that do not go together. The sentences are Flagger's.
 
+use super::plan::hook_kind;
 use crate::options::Options;
 use crate::problem::FieldProblem;
 use crate::spec::CanarySpec;
@@ -17,6 +18,7 @@ pub(super) fn problems(
     }
     problems.extend(knative(spec, kind));
     problems.extend(cookies(spec));
+    problems.extend(addresses(spec));
     problems
 }
 
@@ -83,6 +85,17 @@ fn knative(spec: &CanarySpec, kind: Option<TargetKind>) -> Vec<FieldProblem> {
         problems.push(conflict("spec.autoscalerRef", "can't use autoscaler with Knative Service".into()));
     }
     problems
+}
+
+/// Only a gate can do without an address: a person answers in its place.
+fn addresses(spec: &CanarySpec) -> impl Iterator<Item = FieldProblem> {
+    let hooks = spec.analysis.webhooks.iter().enumerate();
+    let lost = hooks.filter(|(_, hook)| hook.url.is_empty() && !hook_kind(&hook.kind).is_gate());
+    lost.map(|(i, _)| FieldProblem::Value {
+        field: format!("spec.analysis.webhooks[{i}].url"),
+        value: "missing".into(),
+        expected: "an address to POST to (only gates can do without: confirm-rollout, confirm-traffic-increase, confirm-promotion)".into(),
+    })
 }
 
 fn cookies(spec: &CanarySpec) -> Option<FieldProblem> {

@@ -102,7 +102,7 @@ fn hook(webhook: &Webhook) -> Hook {
     hook
 }
 
-fn hook_kind(name: &str) -> HookKind {
+pub(super) fn hook_kind(name: &str) -> HookKind {
     match name {
         "confirm-rollout" => HookKind::ConfirmRollout,
         "pre-rollout" => HookKind::PreRollout,

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use canary_core::{
-    Answer, Commit, Decision, Effect, HookAnswer, HookId, Instance, Next, Observed, Phase, Plan, Question,
-    Readiness, Scale, Status, Target, Then, Timestamp, Wake, Weights, called, next,
+    Answer, Command, Commit, Decision, Effect, HookAnswer, HookId, Instance, Next, Observed, Phase, Plan,
+    Question, Readiness, Scale, Status, Steering, Target, Then, Timestamp, Unreadable, Wake, Weights, called,
+    next,
 };
 
 /// Everything the core can see, and what answers its questions.
@@ -38,6 +39,8 @@ pub(crate) struct World {
     pub(crate) deleting: bool,
     pub(crate) finalizer: bool,
     pub(crate) target_is_gone: bool,
+    pub(crate) command: Option<Result<Command, Unreadable>>,
+    pub(crate) steering: Steering,
 }
 
 impl World {
@@ -61,6 +64,8 @@ impl World {
             deleting: false,
             finalizer: false,
             target_is_gone: false,
+            command: None,
+            steering: Steering::default(),
         }
     }
 
@@ -76,6 +81,8 @@ impl World {
         seen.changed_at = self.changed_at;
         seen.deleting = self.deleting;
         seen.finalizer = self.finalizer;
+        seen.command.clone_from(&self.command);
+        seen.steering.clone_from(&self.steering);
         if self.target_is_gone {
             seen.target = Err("the target does not exist".into());
             seen.target_is_gone = true;
@@ -143,6 +150,7 @@ impl World {
                 self.primary_revision.clone_from(revision);
             }
             Effect::ScaleTarget(Scale::Zero) => self.target = Instance::ready(0),
+            Effect::Steer(steering) => self.steering = (**steering).clone(),
             Effect::KeepFinalizer(keep) => self.finalizer = *keep,
             Effect::ScaleTarget(Scale::Up | Scale::LikePrimary) if self.target.available == 0 => {
                 self.target = Instance::ready(2);
