@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::connection::{Connection, Shared};
 use crate::dial::Dialer;
+use crate::histogram::record;
 use crate::tally::Tally;
 use crate::{Pace, Plan, Prepared, Protocol, Sending, Visit, Work};
 
@@ -28,7 +29,7 @@ pub(crate) struct Job {
     pub(crate) request: Arc<Prepared>,
     /// The user who sends it; none for flows of one request.
     pub(crate) visit: Option<Box<dyn Visit>>,
-    /// A connection was free when it arrived.
+    /// It does not have to wait for another request: a connection is free, or one may be made.
     pub(crate) at_once: bool,
 }
 
@@ -254,9 +255,12 @@ impl Floor {
             self.busy.set(self.busy.get() + 1);
             desk.put(job);
         } else if self.workers.get() < self.most_workers {
+            job.at_once = true;
             self.busy.set(self.busy.get() + 1);
             self.hire(Some(job));
         } else {
+            // No connection is free, which may be the target's fault; that it is let in late is the engine's.
+            record(&mut self.tally.borrow_mut().lag, job.intended.elapsed());
             self.queue.borrow_mut().push_back(job);
         }
     }

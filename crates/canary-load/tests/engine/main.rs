@@ -69,6 +69,14 @@ async fn requests_without_a_free_connection_are_errors_with_the_latency_of_the_t
 }
 
 #[tokio::test]
+async fn how_late_the_engine_was_is_known_of_every_arrival_also_of_those_that_wait() {
+    let server = Server::start(Behaviour { silent: true, ..Behaviour::default() });
+    let mut plan = plan(&server).open(Profile::constant(100.0), Arrivals::Even).lasting(ms(300));
+    plan.limits = Limits { connections: 1, timeout: ms(100), ..Limits::default() };
+    assert_eq!(finish(plan).await.lag.count, 30);
+}
+
+#[tokio::test]
 async fn a_target_that_does_not_listen_fails_to_connect() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let plan = Plan::get(&format!("http://{free}/"))
