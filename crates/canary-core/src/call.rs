@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::change::primary_is_unsettled;
 use crate::decision::{Commit, Decision, Effect, Then, Wake};
 use crate::notice::{Happening, Notice};
 use crate::plan::{HookId, HookKind, MetricId};
@@ -186,7 +187,7 @@ impl<'a> Call<'a> {
 
     /// Ends the call with that status.
     pub(crate) fn finish_as(self, status: Status) -> Decision {
-        let wake = if status.phase.is_at_rest() {
+        let wake = if status.phase.is_at_rest() && !primary_is_unsettled(&status) {
             Wake::OnChange
         } else if status.phase == Phase::Initializing {
             Wake::Now

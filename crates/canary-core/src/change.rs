@@ -34,9 +34,14 @@ pub(crate) fn change(status: &Status, target: &Target) -> Change {
         return adopt(status, target);
     }
     let is_promoted = promoted == Known::Same || (promoted == Known::Foreign && target.matches_primary);
-    // After a failed promotion the primary does not run the promoted template, so going back to it is a rollout.
+    // After a failed promotion the primary does not run the promoted template, so going back to it is a rollout; so it is
+    // whenever a promotion came further than the status tells.
     if is_promoted && !configs && !primary_is_unsettled(status) {
-        return if applied == Known::Same { Change::None } else { Change::SetBack };
+        return match applied {
+            Known::Same => Change::None,
+            _ if target.matches_primary => Change::SetBack,
+            Known::Other | Known::Foreign => Change::New,
+        };
     }
     if applied == Known::Other || configs { Change::New } else { Change::None }
 }
@@ -84,9 +89,9 @@ fn adopt(status: &Status, target: &Target) -> Change {
     }
 }
 
-/// Traffic stayed on the canary since the primary could not serve.
+/// Traffic stayed on the canary since the primary could not serve; a gate may be asked about the next revision since.
 pub(crate) fn primary_is_unsettled(status: &Status) -> bool {
-    status.phase == Phase::Failed && status.weight == 100
+    matches!(status.phase, Phase::Failed | Phase::Waiting) && status.weight == 100
 }
 
 fn configs_changed(status: &Status, target: &Target) -> bool {
@@ -133,6 +138,15 @@ mod tests {
     }
 
     #[test]
+    fn going_back_to_the_promoted_template_is_a_rollout_when_the_primary_runs_another() {
+        let mut target = Target::ready("v1-a");
+        target.matches_primary = false;
+        for phase in [Phase::Failed, Phase::Progressing, Phase::Waiting] {
+            assert_eq!(change(&status(phase, "v1-b", "v1-a"), &target), Change::New, "{phase}");
+        }
+    }
+
+    #[test]
     fn configuration_counts_once_it_is_tracked() {
         let mut known = status(Phase::Succeeded, "v1-a", "v1-a");
         let mut target = Target::ready("v1-a");
@@ -148,6 +162,7 @@ mod tests {
     #[test]
     fn a_status_of_another_controller_starts_nothing_while_the_primary_runs_the_template() {
         let mut target = Target::ready("v1-a");
+        target.matches_primary = false;
         for phase in [Phase::Initialized, Phase::Succeeded] {
             assert_eq!(change(&status(phase, "5f56684589", "5f56684589"), &target), Change::New);
         }

@@ -141,7 +141,12 @@ fn initialize(mut call: Call<'_>, target: &Target) -> Outcome {
     }
     call.perform(Effect::ScaleTarget(Scale::Zero));
     call.tell_as(Phase::Initialized, Happening::InitializationDone);
-    let status = applied(&call, target).into_phase(call.plan, Phase::Initialized, call.now);
+    let mut status = applied(&call, target);
+    if !target.matches_primary {
+        // It changed after the primary was made of it. Nothing was applied yet, so it is a new revision.
+        status.last_applied.clear();
+    }
+    let status = status.into_phase(call.plan, Phase::Initialized, call.now);
     Ok(call.finish_as(status))
 }
 
@@ -196,6 +201,15 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
             return Ok(call.finish());
         }
     };
+    if (phase.is_at_rest() || phase == Phase::Waiting) && rollback::is_stranded(call.plan, call.seen) {
+        // A failed promotion left the traffic there, or somebody set it by hand. What the canary cannot serve any more, the primary can.
+        call.tell(Happening::Error(crate::wording::canary_stranded(call.plan)));
+        call.perform(Effect::Route(Weights::PRIMARY));
+        call.weights = Weights::PRIMARY;
+        if *change == Change::None && phase.is_at_rest() {
+            return Ok(call.finish_with(|s| s.weight = 0));
+        }
+    }
     // The canary serves everything since the primary could not: its readiness says nothing about the rollout.
     let primary_is_out = call.weights.primary == Weight::ZERO
         && !matches!(call.plan.strategy, Strategy::AbTesting { .. })
@@ -210,7 +224,7 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
                 && (*change == Change::SetBack
                     || steering::retry_order(call.status, call.seen).is_none()) =>
         {
-            return Ok(nothing_to_approve(call));
+            return Ok(nothing_to_approve(call, target));
         }
         Phase::Initialized | Phase::Succeeded | Phase::Failed | Phase::Waiting => return start(call, target),
         Phase::Progressing | Phase::WaitingPromotion if *change == Change::SetBack => {
@@ -230,9 +244,14 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
     }
     let promoted = matches!(phase, Phase::Promoting | Phase::Finalising);
     match &target.instance.readiness {
+        // No pods are wanted, so none is missing: a rollback that did not get to its end, or somebody scaled it down.
+        Readiness::Ready if target.instance.available <= 0 && !promoted => return Ok(bring_up(call)),
         Readiness::Ready => {}
         Readiness::Waiting(text) => {
             call.tell(Happening::Error(text.clone()));
+            if rollback::is_stranded(call.plan, call.seen) {
+                call.perform(Effect::Route(Weights::PRIMARY));
+            }
             return Ok(call.finish());
         }
         // The primary has the new template and is ready: it takes the traffic off the stuck target.
@@ -382,11 +401,15 @@ fn start(mut call: Call<'_>, target: &Target) -> Outcome {
 }
 
 /// The revision that a gate was asked about is gone.
-fn nothing_to_approve(mut call: Call<'_>) -> Decision {
+fn nothing_to_approve(mut call: Call<'_>, target: &Target) -> Decision {
     call.tell(Happening::NothingToApprove);
-    let phase =
-        if call.status.last_applied == call.status.last_promoted { Phase::Succeeded } else { Phase::Failed };
-    call.finish_in(phase)
+    let settled = call.status.last_applied == call.status.last_promoted && target.matches_primary;
+    let phase = if settled { Phase::Succeeded } else { Phase::Failed };
+    let mut status = call.status.clone().into_phase(call.plan, phase, call.now);
+    if phase == Phase::Failed && call.weights == Weights::CANARY {
+        status.weight = 100; // as the failed promotion before it left it
+    }
+    call.finish_as(status)
 }
 
 /// The target changed in the middle of a rollout: begin again with what it is now.
@@ -398,6 +421,21 @@ fn restart(mut call: Call<'_>, target: &Target, primary_is_out: bool) -> Decisio
     }
     let status = applied(&call, target).into_phase(call.plan, Phase::Progressing, call.now);
     call.finish_as(status)
+}
+
+/// The target rests in the middle of its rollout: it gets pods before it gets traffic, or anybody judges it.
+fn bring_up(mut call: Call<'_>) -> Decision {
+    let Call { plan, seen, weights, .. } = call;
+    call.tell(Happening::Error(crate::wording::target_at_rest(plan)));
+    let sent = weights.canary > Weight::ZERO || weights.mirror;
+    if sent && seen.primary.as_ref().is_some_and(|p| p.available > 0) {
+        call.perform(Effect::Route(Weights::PRIMARY));
+    }
+    if plan.has_autoscaler {
+        call.perform(Effect::TargetAutoscaler(AutoscalerState::Running));
+    }
+    call.perform(Effect::ScaleTarget(Scale::Up));
+    call.finish()
 }
 
 /// Asks the rollback hooks, in order, until one says yes.

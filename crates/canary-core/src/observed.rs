@@ -61,18 +61,18 @@ pub struct Target {
     /// Its pods.
     pub instance: Instance,
     /// Its template is what the primary runs (names of copies aside). Decides what a status written by another
-    /// controller means.
+    /// controller means, and whether going back to the promoted revision takes a rollout.
     pub matches_primary: bool,
 }
 
 impl Target {
-    /// A ready target of one pod, without configuration.
+    /// A ready target of one pod, without configuration, whose template the primary runs.
     pub fn ready(revision: impl Into<String>) -> Self {
         Self {
             revision: revision.into(),
             configs: Some(BTreeMap::new()),
             instance: Instance::ready(1),
-            matches_primary: false,
+            matches_primary: true,
         }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::change::Change;
+use crate::change::{Change, primary_is_unsettled};
+use crate::rollback::is_stranded;
 use crate::{Observed, Phase, Plan, Status, steering};
 
 /// A change at rest is acted on after this much quiet, because one apply is several writes.
@@ -34,7 +35,10 @@ pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change
         Phase::Initializing => seen.last_tick.map(|t| later(t, plan.interval)),
         Phase::Initialized | Phase::Succeeded | Phase::Failed => {
             if matches!(change, Change::None) {
-                return retry(plan, status, seen, now);
+                return match retry(plan, status, seen, now) {
+                    Due::Never => watch_over(plan, status, seen, now),
+                    due => due,
+                };
             }
             match (seen.changed_at, seen.last_tick) {
                 // A tick saw the change already and could not act on it.
@@ -72,5 +76,17 @@ fn since(at: Option<Timestamp>, now: Timestamp) -> Due {
     match at {
         Some(at) if at > now => Due::At(at),
         Some(_) | None => Due::Now,
+    }
+}
+
+/// At rest nothing is due, unless the canary is sent what it cannot serve. Where a failed promotion left the traffic on
+/// it, that is looked at again and again.
+fn watch_over(plan: &Plan, status: &Status, seen: &Observed, now: Timestamp) -> Due {
+    if is_stranded(plan, seen) {
+        Due::Now
+    } else if primary_is_unsettled(status) {
+        Due::At(later(now, plan.interval))
+    } else {
+        Due::Never
     }
 }

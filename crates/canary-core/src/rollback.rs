@@ -3,10 +3,10 @@
 use crate::call::Call;
 use crate::decision::{AutoscalerState, Decision, Effect};
 use crate::notice::Happening;
-use crate::observed::{Instance, Readiness, Target};
+use crate::observed::{Instance, Observed, Readiness, Target};
 use crate::plugin::Scale;
 use crate::steering::Order;
-use crate::{Phase, Weights};
+use crate::{Phase, Plan, Weight, Weights};
 
 /// Why a rollout is rolled back.
 pub(crate) enum Cause<'a> {
@@ -75,6 +75,15 @@ pub(crate) fn roll_back(mut call: Call<'_>, cause: &Cause<'_>) -> Decision {
     }
     let status = status.into_phase(call.plan, Phase::Failed, call.now);
     call.finish_as(status)
+}
+
+/// The canary gets traffic and has no pod to serve it, while the primary has.
+pub(crate) fn is_stranded(plan: &Plan, seen: &Observed) -> bool {
+    let shared = |w: &Weights| w.canary > Weight::ZERO;
+    plan.capabilities.weighted
+        && matches!(&seen.routes, Ok(Some(weights)) if shared(weights))
+        && seen.target.as_ref().is_ok_and(|t| t.instance.available <= 0)
+        && seen.primary.as_ref().is_some_and(|p| p.available > 0)
 }
 
 /// The primary got stuck while it was promoted. The rollout ends where there are pods; while there are none on either

@@ -194,6 +194,24 @@ pub(crate) fn primary_to_come(plan: &Plan) -> String {
     )
 }
 
+/// The target is scaled to zero in the middle of its rollout.
+pub(crate) fn target_at_rest(plan: &Plan) -> String {
+    let kind = plan.target_kind.to_lowercase();
+    format!(
+        "canary {kind} {}.{} has no pods: it is scaled up before it gets traffic",
+        plan.target, plan.namespace
+    )
+}
+
+/// The canary cannot serve what it is sent.
+pub(crate) fn canary_stranded(plan: &Plan) -> String {
+    let kind = plan.target_kind.to_lowercase();
+    format!(
+        "canary {kind} {}.{} has no available pod: all traffic goes to the primary",
+        plan.target, plan.namespace
+    )
+}
+
 /// Whole milliseconds in the notation of Go durations: `500ms`, `1.5s`, `2m0s`.
 pub(crate) fn go_millis(millis: f64) -> String {
     #[allow(clippy::cast_possible_truncation)] // the fraction is cut, as Flagger does

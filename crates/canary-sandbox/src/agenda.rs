@@ -19,6 +19,7 @@ pub(crate) enum Work {
     Namespace(String),
     EndWatch(KindId, u64),
     Bookmark(KindId, u64),
+    ReleaseWatches(KindId),
 }
 
 /// Work in time order; the same work is planned once, for its earliest time.

@@ -209,6 +209,7 @@ impl Cluster {
             Work::Namespace(name) => self.finish_namespace(name),
             Work::EndWatch(id, watch) => self.end_watch(*id, *watch),
             Work::Bookmark(id, watch) => self.send_bookmark(*id, *watch),
+            Work::ReleaseWatches(id) => self.release_watches(*id),
         }
     }
 }

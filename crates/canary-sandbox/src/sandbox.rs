@@ -314,6 +314,23 @@ impl Sandbox {
         self.end_watches(Ending::Expired);
     }
 
+    /// Tells watches of that kind (named as kubectl does) nothing for so long: whoever caches it is behind meanwhile.
+    pub fn hold_watches(&self, resource: &str, time: Duration) {
+        let mut cluster = self.shared.lock();
+        if let Some(kind) = cluster.kinds.find_resource(resource) {
+            cluster.hold_watches(kind, time);
+        }
+        self.shared.announce(&mut cluster);
+    }
+
+    /// Tells all watches of that kind the last changes once more, as they were: repeated, and older than what they know.
+    pub fn repeat_changes(&self, resource: &str, count: usize) {
+        let mut cluster = self.shared.lock();
+        if let Some(kind) = cluster.kinds.find_resource(resource) {
+            cluster.repeat_changes(kind, count);
+        }
+    }
+
     fn end_watches(&self, ending: Ending) {
         let mut cluster = self.shared.lock();
         let kinds: Vec<_> = cluster.kinds.iter().map(|(id, _)| id).collect();

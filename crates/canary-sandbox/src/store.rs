@@ -3,7 +3,7 @@
 //! Stores whatever it is given; what may be written is decided elsewhere. Objects are kept without `kind` and
 //! `apiVersion`, so that every served version of a kind shares them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::task::Waker;
@@ -34,6 +34,8 @@ pub(crate) struct OpenWatch {
     pub(crate) waker: Option<Waker>,
     pub(crate) ending: Option<Ending>,
     pub(crate) bookmark_due: bool,
+    /// How many of the last changes are told once more.
+    pub(crate) repeat: usize,
 }
 
 /// How an open watch ends.
@@ -54,7 +56,10 @@ pub(crate) struct Table {
     history: VecDeque<Change>,
     /// Every change after this revision is in `history`.
     floor: u64,
-    pub(crate) watches: HashMap<u64, OpenWatch>,
+    /// In the order in which they are woken.
+    pub(crate) watches: BTreeMap<u64, OpenWatch>,
+    /// Watches are told nothing for the time being.
+    pub(crate) held: bool,
 }
 
 impl Table {
@@ -114,6 +119,12 @@ impl Table {
         }
         let start = self.history.partition_point(|c| c.revision <= revision);
         Some(self.history.range(start..))
+    }
+
+    /// The last `count` changes up to `revision`, oldest first.
+    pub(crate) fn last_changes(&self, revision: u64, count: usize) -> impl Iterator<Item = &Change> {
+        let end = self.history.partition_point(|c| c.revision <= revision);
+        self.history.range(end.saturating_sub(count)..end)
     }
 
     /// Forgets all changes up to `revision`.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -108,6 +109,30 @@ impl Cluster {
         self.agenda.plan(next, Work::Bookmark(kind, watch));
     }
 
+    /// Tells watches of that kind nothing until `time` has passed.
+    pub(crate) fn hold_watches(&mut self, kind: KindId, time: Duration) {
+        let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+        let until = self.now.checked_add(time).unwrap_or(self.now);
+        self.store.table_mut(kind).held = true;
+        self.agenda.cancel(&Work::ReleaseWatches(kind));
+        self.agenda.plan(until, Work::ReleaseWatches(kind));
+    }
+
+    pub(crate) fn release_watches(&mut self, kind: KindId) {
+        let table = self.store.table_mut(kind);
+        table.held = false;
+        table.wake();
+    }
+
+    /// Tells all watches of that kind the last changes once more.
+    pub(crate) fn repeat_changes(&mut self, kind: KindId, count: usize) {
+        let table = self.store.table_mut(kind);
+        for open in table.watches.values_mut() {
+            open.repeat = count;
+        }
+        table.wake();
+    }
+
     pub(crate) fn finish_watches(&mut self, kind: KindId, ending: Ending, which: impl Fn(u64) -> bool) {
         let table = self.store.table_mut(kind);
         for (_, open) in table.watches.iter_mut().filter(|(id, _)| which(**id)) {
@@ -123,6 +148,16 @@ impl WatchStream {
         let table = cluster.store.table_mut(self.kind);
         let ending = table.watches.get(&self.id).map_or(Some(Ending::Cut), |open| open.ending);
         if matches!(ending, Some(Ending::Cut | Ending::Expired)) {
+            return ending;
+        }
+        let repeat = table.watches.get_mut(&self.id).map_or(0, |open| std::mem::take(&mut open.repeat));
+        for change in table.last_changes(self.cursor, repeat) {
+            self.waiting.extend(event(change, &self.namespace, &self.selector, &self.form));
+        }
+        if table.held {
+            if let Some(open) = table.watches.get_mut(&self.id) {
+                open.waker = Some(context.waker().clone());
+            }
             return ending;
         }
         let Some(changes) = table.changes_after(self.cursor) else { return Some(Ending::Expired) };

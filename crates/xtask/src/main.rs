@@ -12,6 +12,7 @@ mod manifests;
 mod package;
 mod picture;
 mod rbac;
+mod sim;
 mod sources;
 mod workspace;
 
@@ -30,7 +31,8 @@ usage: cargo xtask <chore>
   docs [--check]  write the generated pages and parts of pages of docs, or check them; check all links
   alone           check every library crate by itself, with each of its features
   examples        build and run every example
-  package         check that every library crate can be packaged";
+  package         check that every library crate can be packaged
+  sim [OPTIONS]   play rollouts under faults: --runs N, --seed N (one, and the fewest faults), --hours H";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -55,6 +57,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["alone"] => alone::run_all(&Workspace::read()?),
         ["examples"] => examples::run_all(&Workspace::read()?),
         ["package"] => package::run_all(&Workspace::read()?),
+        ["sim", options @ ..] => sim::run_all(&Workspace::read()?, options),
         [] | ["help" | "--help" | "-h"] => {
             eprintln!("{USAGE}");
             Ok(())

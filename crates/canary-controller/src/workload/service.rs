@@ -73,7 +73,8 @@ impl Workload for ServiceTargets {
         let primary = self.read(spec, &primary_name(&spec.target)).await?;
         let mut target = Target::ready(revision_of(&service));
         target.configs = None;
-        target.matches_primary = primary.is_some_and(|copy| self.copying(spec).is_made(&service, &copy));
+        // A missing copy is made of the target.
+        target.matches_primary = primary.is_none_or(|copy| self.copying(spec).is_made(&service, &copy));
         // A Service is ready as soon as it exists, and a missing copy is made before anything is sent to it.
         Ok(WorkloadState { target, primary: Some(Instance::ready(1)) })
     }

@@ -1,0 +1,133 @@
+//! Ways to hurt traffic or to lose a revision that the model checker found, each as the shortest story.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "support/world.rs"]
+mod world;
+
+use canary_core::{Effect, Hook, HookKind, Instance, Phase, Plan, Scale, Steps, Strategy, Weight, Weights};
+use world::{World, seconds, stuck, waiting};
+
+fn plan() -> Plan {
+    let mut plan = Plan::new("podinfo", "test");
+    plan.interval = seconds(10);
+    plan.strategy = Strategy::Weighted(Steps::even(50, 50));
+    plan
+}
+
+/// In the middle of the analysis of revision b.
+fn progressing(plan: Plan) -> World {
+    let mut world = World::initialized(plan);
+    world.apply_revision("v1-b");
+    world.now += seconds(1);
+    world.call();
+    assert_eq!(world.status.phase, Phase::Progressing);
+    world.now += seconds(10);
+    world
+}
+
+/// A promotion failed, and the canary serves.
+fn unsettled(plan: Plan) -> World {
+    let mut world = progressing(plan);
+    for _ in 0..2 {
+        world.call();
+        world.now += seconds(10);
+    }
+    assert_eq!(world.status.phase, Phase::Promoting);
+    world.primary = Some(stuck(0));
+    world.call();
+    world.now += seconds(10);
+    assert_eq!((world.status.phase, world.routes), (Phase::Failed, Some(Weights::CANARY)));
+    world
+}
+
+#[test]
+fn a_target_that_rests_in_the_middle_of_its_rollout_gets_pods_before_it_gets_traffic() {
+    // A rollback scaled it down, and the process died before it wrote so.
+    let mut world = progressing(plan());
+    world.target = Instance::ready(0);
+    world.last_tick = None;
+    let (decision, _) = world.call();
+    assert!(decision.effects.contains(&Effect::ScaleTarget(Scale::Up)), "{:?}", decision.effects);
+    assert!(!decision.effects.iter().any(|e| matches!(e, Effect::Route(_))), "{:?}", decision.effects);
+    assert_eq!(world.run(20), Phase::Succeeded);
+}
+
+#[test]
+fn a_canary_that_is_scaled_down_by_hand_loses_its_traffic_at_the_next_tick() {
+    let mut world = progressing(plan());
+    world.call();
+    world.now += seconds(10);
+    assert_eq!(world.routes, Some(Weights::canary(Weight::new(50).unwrap())));
+    world.target = Instance::ready(0);
+    world.call();
+    assert_eq!(world.routes, Some(Weights::PRIMARY));
+}
+
+#[test]
+fn a_canary_whose_pods_die_loses_its_traffic_at_the_next_tick() {
+    let mut world = progressing(plan());
+    world.call();
+    world.now += seconds(10);
+    world.target = waiting(0);
+    world.call();
+    assert_eq!((world.status.phase, world.routes), (Phase::Progressing, Some(Weights::PRIMARY)));
+    world.target = Instance::ready(2);
+    assert_eq!(world.run(20), Phase::Succeeded);
+}
+
+#[test]
+fn a_revision_that_is_applied_while_the_canary_initialises_is_rolled_out_afterwards() {
+    let mut world = World::new(plan());
+    world.call();
+    world.call();
+    assert_eq!(world.primary_revision, "v1-a");
+    world.apply_revision("v1-b");
+    world.now += seconds(10);
+    world.call();
+    assert_eq!((world.status.phase, world.status.last_applied.as_str()), (Phase::Initialized, ""));
+    world.now += seconds(10);
+    assert_eq!(world.run(30), Phase::Succeeded);
+    assert_eq!(world.primary_revision, "v1-b");
+}
+
+#[test]
+fn traffic_that_a_failed_promotion_left_on_the_canary_moves_when_the_canary_dies_and_the_primary_lives() {
+    let mut world = unsettled(plan());
+    let (decision, _) = world.call();
+    assert!(!decision.tick && decision.effects.iter().all(|e| !matches!(e, Effect::Route(_))));
+    assert!(world.wait(decision.wake), "it is looked after");
+    world.target = stuck(0);
+    world.call();
+    assert_eq!(world.routes, Some(Weights::CANARY), "nothing serves on either side");
+    world.now += seconds(10);
+    world.primary = Some(Instance::ready(2));
+    world.call();
+    assert_eq!((world.status.phase, world.status.weight), (Phase::Failed, 0));
+    assert_eq!(world.routes, Some(Weights::PRIMARY));
+}
+
+#[test]
+fn weights_that_are_set_by_hand_at_rest_to_a_canary_without_pods_are_taken_back() {
+    let mut world = World::initialized(plan());
+    world.routes = Some(Weights::canary(Weight::new(30).unwrap()));
+    world.call();
+    assert_eq!((world.status.phase, world.routes), (Phase::Initialized, Some(Weights::PRIMARY)));
+}
+
+#[test]
+fn a_gate_after_a_failed_promotion_is_asked_once_and_not_told_again_and_again() {
+    let mut gated = plan();
+    gated.hooks.push(Hook::new("approve", HookKind::ConfirmRollout, "http://hooks/"));
+    let mut world = unsettled(gated);
+    world.primary = Some(Instance::ready(2));
+    world.apply_revision("v1-a");
+    world.closed.insert("approve".into(), "not yet".into());
+    world.now += seconds(10);
+    let mut phases = Vec::new();
+    for _ in 0..6 {
+        world.call();
+        world.now += seconds(10);
+        phases.push(world.status.phase);
+    }
+    assert_eq!(phases, [Phase::Waiting; 6]);
+}

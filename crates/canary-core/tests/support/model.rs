@@ -1,0 +1,15 @@
+//! Model checking: small plans, all their states.
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops at what it did not expect"
+)]
+
+#[path = "model/endings.rs"]
+pub(crate) mod endings;
+#[path = "model/explore.rs"]
+pub(crate) mod explore;
+#[path = "model/node.rs"]
+pub(crate) mod node;
+#[path = "model/rules.rs"]
+pub(crate) mod rules;

@@ -1,0 +1,134 @@
+//! The controller as processes that die and start again, on a runtime whose time is paused and whose order is fixed.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use canary_controller::{Controller, RuntimeClock, Settings};
+use canary_metrics::MetricProviders;
+use canary_sandbox::drive;
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+
+use crate::stage::Stage;
+use crate::world::{JumpingClock, Provider, Receivers, lock};
+
+/// After all trouble is over, the canary has so many seconds to come to rest.
+const LIMIT: i64 = 3 * 3600;
+/// It rests when nothing was written for so many seconds.
+const REST: i64 = 60;
+
+thread_local! {
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes panics instead of printing them: the controller survives them, and a run must not hide them.
+pub(crate) fn watch_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        PANICS.with_borrow_mut(|all| all.push(format!("a panic: {info}")));
+    }));
+}
+
+/// The panics of this thread since the last time.
+pub(crate) fn panics() -> Vec<String> {
+    PANICS.take()
+}
+
+enum End {
+    Rested,
+    Killed,
+    Stuck(String),
+}
+
+/// Runs processes until the canary rests; what was wrong if it does not.
+pub(crate) fn run(stage: &Arc<Stage>) -> Option<String> {
+    let mut released = None;
+    for _ in 0..100 {
+        match one(stage, &mut released) {
+            End::Rested => return None,
+            End::Stuck(text) => return Some(text),
+            End::Killed => {
+                // Nobody is there for a while.
+                for _ in 0..stage.down.swap(0, Ordering::Relaxed) {
+                    let now = stage.sandbox.now() + SignedDuration::from_secs(1);
+                    stage.sandbox.advance(now);
+                    stage.pass();
+                }
+            }
+        }
+    }
+    Some("too many processes died".into())
+}
+
+/// One process, until it dies or the canary rests.
+fn one(stage: &Arc<Stage>, released: &mut Option<i64>) -> End {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let Ok(runtime) = runtime else { return End::Stuck("no runtime".into()) };
+    runtime.block_on(async {
+        let base = stage.sandbox.now();
+        let driven = drive(stage.sandbox.clone(), base);
+        add_controller(stage, Duration::MAX);
+        tokio::select! {
+            biased;
+            () = stage.sandbox.severed() => End::Killed,
+            end = live(stage, released) => end,
+            never = driven => match never {},
+        }
+    })
+}
+
+/// Starts a controller in the present process, for so long.
+pub(crate) fn add_controller(stage: &Arc<Stage>, life: Duration) {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return; // nobody is there to work beside
+    }
+    let world = &stage.world;
+    let provider = Arc::clone(world);
+    let clock = RuntimeClock::starting_at(stage.sandbox.now());
+    let controller = Controller::new(stage.sandbox.client("default"), Settings::default())
+        .with_clock(Arc::new(JumpingClock { clock, world: Arc::clone(world) }))
+        .with_hooks(Arc::new(Receivers(Arc::clone(world))))
+        .with_providers(
+            MetricProviders::default()
+                .with("prometheus", move |_| Ok(Arc::new(Provider(Arc::clone(&provider))))),
+        );
+    tokio::spawn(async move {
+        loop {
+            // As a Pod does: a controller that cannot start is started again.
+            let run = controller_life(controller, life);
+            return run.await;
+        }
+    });
+}
+
+async fn controller_life(controller: Controller, life: Duration) {
+    let stop = CancellationToken::new();
+    let _ = tokio::time::timeout(life, controller.run(stop)).await;
+}
+
+/// The user, and the passing of time.
+async fn live(stage: &Arc<Stage>, released: &mut Option<i64>) -> End {
+    loop {
+        stage.pass();
+        let (age, phase) = (stage.age(), stage.phase());
+        if released.is_none() && phase == "Initialized" {
+            *released = Some(age);
+            stage.release();
+        }
+        let quiet =
+            lock(&stage.ledger).last_write.map_or(age, |at| stage.sandbox.now().duration_since(at).as_secs());
+        let settled = released.is_some_and(|at| age - at > REST) && quiet > REST;
+        if stage.is_calm_since(REST)
+            && settled
+            && matches!(phase.as_str(), "Initialized" | "Succeeded" | "Failed")
+        {
+            return End::Rested;
+        }
+        if age > LIMIT {
+            return End::Stuck(format!("does not come to rest: {phase:?} for {quiet} s"));
+        }
+        let wait = u64::try_from(stage.next_second() - age).unwrap_or(1);
+        tokio::time::sleep(Duration::from_secs(wait.max(1))).await;
+    }
+}
