@@ -181,6 +181,7 @@ impl Controller {
         let cache = Cache::new(self.client.clone(), namespace, sender, watches);
         let kind = canary_kind();
         tokio::select! {
+            biased;
             listed = cache.follow_canaries(&kind) => listed.map_err(|e: ObjectError| ControllerError::Canaries(e.to_string()))?,
             () = stop.cancelled() => return Ok(()),
         }

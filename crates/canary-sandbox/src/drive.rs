@@ -40,6 +40,7 @@ pub async fn drive(sandbox: Sandbox, base: Timestamp) -> std::convert::Infallibl
             Some(due) => {
                 let wait = Duration::try_from(due.duration_since(clock())).unwrap_or_default();
                 tokio::select! {
+                    biased;
                     () = stirred => {}
                     () = tokio::time::sleep(wait) => {}
                 }

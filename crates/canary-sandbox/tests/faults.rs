@@ -153,6 +153,36 @@ async fn a_page_shows_the_moment_of_its_first_page() {
     assert_eq!(rest.metadata.resource_version, page.metadata.resource_version);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_watch_can_be_held_and_told_the_past_again() {
+    let sandbox = sandbox();
+    tokio::spawn(drive(sandbox.clone(), sandbox.now()));
+    let api = configs(&sandbox);
+    let mut events = api.watch(&WatchParams::default(), "0").await.unwrap().boxed();
+    create(&api, "a").await.unwrap();
+    assert_eq!(next_name(&mut events).await, "a");
+
+    sandbox.hold_watches("configmaps", Duration::from_secs(20));
+    create(&api, "b").await.unwrap();
+    let early = tokio::time::timeout(Duration::from_secs(19), next_name(&mut events)).await;
+    assert!(early.is_err(), "nothing is told meanwhile");
+    assert_eq!(next_name(&mut events).await, "b");
+
+    sandbox.repeat_changes("configmaps", 2);
+    assert_eq!((next_name(&mut events).await, next_name(&mut events).await), ("a".into(), "b".into()));
+}
+
+/// The name in the next change that a watch tells.
+async fn next_name<E: std::fmt::Debug>(
+    events: &mut (impl futures::Stream<Item = Result<WatchEvent<ConfigMap>, E>> + Unpin),
+) -> String {
+    loop {
+        if let WatchEvent::Added(object) = events.next().await.unwrap().unwrap() {
+            return object.metadata.name.unwrap();
+        }
+    }
+}
+
 /// Makes a watch end.
 type Cause = fn(&Sandbox);
 

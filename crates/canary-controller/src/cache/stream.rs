@@ -29,8 +29,9 @@ pub(super) async fn follow(cache: Cache, kind: Arc<Kind>, canaries: bool) {
     let mut retry = RETRY;
     loop {
         let event = tokio::select! {
-            event = events.next() => event,
+            biased;
             () = kind.stop.cancelled() => return,
+            event = events.next() => event,
         };
         match event {
             Some(Ok(event)) => {
@@ -41,8 +42,9 @@ pub(super) async fn follow(cache: Cache, kind: Arc<Kind>, canaries: bool) {
                 let wait = failed(&kind, &error, retry);
                 retry = (retry * 2).min(RETRY_AT_MOST);
                 tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
+                    biased;
                     () = kind.stop.cancelled() => return,
+                    () = tokio::time::sleep(wait) => {}
                 }
             }
             None => return,
