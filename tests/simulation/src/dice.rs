@@ -1,4 +1,4 @@
-//! Chance that a seed fixes: SplitMix64, the same on every machine and in every version.
+//! Chance that a seed fixes: `SplitMix64`, the same on every machine and in every version.
 
 /// A sequence of numbers.
 #[derive(Clone, Debug)]

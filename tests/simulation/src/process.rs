@@ -6,18 +6,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use canary_controller::{Controller, RuntimeClock, Settings};
+use canary_core::MetricProvider;
 use canary_metrics::MetricProviders;
-use canary_sandbox::drive;
+use canary_sandbox::{Sandbox, drive};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::Stage;
-use crate::world::{JumpingClock, Provider, Receivers, lock};
+use crate::world::{JumpingClock, Provider, Receivers, World, lock};
 
 /// After all trouble is over, the canary has so many seconds to come to rest.
 const LIMIT: i64 = 3 * 3600;
 /// It rests when nothing was written for so many seconds.
 const REST: i64 = 60;
+/// A Pod that ended is started again after that time.
+const RESTART: Duration = Duration::from_secs(5);
 
 thread_local! {
     static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -78,33 +81,29 @@ fn one(stage: &Arc<Stage>, released: &mut Option<i64>) -> End {
     })
 }
 
-/// Starts a controller in the present process, for so long.
+/// Starts a controller in the present process, for so long. One that cannot start is started again, as a Pod is.
 pub(crate) fn add_controller(stage: &Arc<Stage>, life: Duration) {
     if tokio::runtime::Handle::try_current().is_err() {
         return; // nobody is there to work beside
     }
-    let world = &stage.world;
-    let provider = Arc::clone(world);
-    let clock = RuntimeClock::starting_at(stage.sandbox.now());
-    let controller = Controller::new(stage.sandbox.client("default"), Settings::default())
-        .with_clock(Arc::new(JumpingClock { clock, world: Arc::clone(world) }))
-        .with_hooks(Arc::new(Receivers(Arc::clone(world))))
-        .with_providers(
-            MetricProviders::default()
-                .with("prometheus", move |_| Ok(Arc::new(Provider(Arc::clone(&provider))))),
-        );
-    tokio::spawn(async move {
-        loop {
-            // As a Pod does: a controller that cannot start is started again.
-            let run = controller_life(controller, life);
-            return run.await;
+    let (sandbox, world) = (stage.sandbox.clone(), Arc::clone(&stage.world));
+    let clock = RuntimeClock::starting_at(sandbox.now());
+    let again = async move {
+        while controller(&sandbox, &world, clock).run(CancellationToken::new()).await.is_err() {
+            tokio::time::sleep(RESTART).await;
         }
-    });
+    };
+    tokio::spawn(tokio::time::timeout(life, again));
 }
 
-async fn controller_life(controller: Controller, life: Duration) {
-    let stop = CancellationToken::new();
-    let _ = tokio::time::timeout(life, controller.run(stop)).await;
+fn controller(sandbox: &Sandbox, world: &Arc<World>, clock: RuntimeClock) -> Controller {
+    let provider = Arc::clone(world);
+    let provider =
+        move |_: &_| -> Result<Arc<dyn MetricProvider>, _> { Ok(Arc::new(Provider(Arc::clone(&provider)))) };
+    Controller::new(sandbox.client("default"), Settings::default())
+        .with_clock(Arc::new(JumpingClock { clock, world: Arc::clone(world) }))
+        .with_hooks(Arc::new(Receivers(Arc::clone(world))))
+        .with_providers(MetricProviders::default().with("prometheus", provider))
 }
 
 /// The user, and the passing of time.

@@ -54,6 +54,7 @@ impl Mesh {
 
 /// One setting.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "switches, read by name")]
 pub(crate) struct Setting {
     pub(crate) way: Way,
     pub(crate) mesh: Mesh,

@@ -2,7 +2,10 @@
 #![allow(
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
-    reason = "a test stops at what it did not expect"
+    clippy::struct_excessive_bools,
+    clippy::collapsible_match,
+    clippy::redundant_closure_for_method_calls,
+    reason = "a test stops at what it did not expect; a state is made of switches"
 )]
 
 #[path = "model/endings.rs"]
