@@ -49,6 +49,8 @@ struct Scene {
     primary_image: Option<String>,
     primary_replicas: i64,
     phase: String,
+    /// The revision that the status names as applied.
+    applied: String,
     max_weight: i64,
 }
 
@@ -115,9 +117,9 @@ impl Ledger {
         };
         if request.resource == "canaries" && request.subresource == "status" && after.phase != before.phase {
             self.phases.push(after.phase.clone());
-            if after.phase == "Progressing" {
-                self.tried.push(after.target_image.clone());
-            }
+        }
+        if after.applied != before.applied {
+            self.tried.push(after.target_image.clone());
         }
         if request.verb == "delete" {
             return Err(format!("{} {} was deleted", request.resource, request.name));
@@ -281,6 +283,7 @@ fn scene(look: &dyn Look, mesh: Mesh) -> Scene {
         primary_image: primary.as_ref().map(image),
         primary_replicas: primary.as_ref().map_or(0, |p| p["spec"]["replicas"].as_i64().unwrap_or(1)),
         phase: text(&canary["status"]["phase"]),
+        applied: text(&canary["status"]["lastAppliedSpec"]),
         max_weight: Setting::max_weight(&canary),
         apex: look
             .look("services", NAME)

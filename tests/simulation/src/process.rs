@@ -111,7 +111,7 @@ async fn live(stage: &Arc<Stage>, released: &mut Option<i64>) -> End {
     loop {
         stage.pass();
         let (age, phase) = (stage.age(), stage.phase());
-        if released.is_none() && phase == "Initialized" {
+        if released.is_none() && matches!(phase.as_str(), "Initialized" | "Succeeded" | "Failed") {
             *released = Some(age);
             stage.release();
         }
