@@ -37,7 +37,7 @@ pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change
             if matches!(change, Change::None) {
                 return match retry(plan, status, seen, now) {
                     Due::Never => watch_over(plan, status, seen, now),
-                    due => due,
+                    due @ (Due::Now | Due::At(_)) => due,
                 };
             }
             match (seen.changed_at, seen.last_tick) {
