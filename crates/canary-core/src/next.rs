@@ -86,7 +86,11 @@ fn decide(mut call: Call<'_>) -> Outcome {
 
 /// Without a target there is nothing to decide; it is told at the pace of ticks.
 fn unreadable_target(mut call: Call<'_>, text: &str) -> Decision {
-    let pace = call.seen.last_tick.map(|t| crate::rhythm::later(t, call.plan.interval));
+    let pace = call
+        .seen
+        .last_tick
+        .filter(|tick| *tick <= call.now)
+        .map(|t| crate::rhythm::later(t, call.plan.interval));
     match pace {
         Some(at) if at > call.now => call.decide(Commit::Nothing, Wake::At(at)),
         Some(_) | None => {
@@ -216,7 +220,10 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
         && !matches!(phase, Phase::Promoting | Phase::Finalising);
     let awaits_primary = !call.plan.skip_analysis && !primary_is_out;
     if let (true, Err(text)) = (awaits_primary, primary_readiness(&call)) {
-        return Ok(primary_not_ready(call, text));
+        if !only_a_promotion_helps(&call) {
+            return Ok(primary_not_ready(call, text));
+        }
+        call.tell(Happening::Error(text));
     }
     match phase {
         Phase::Waiting
@@ -353,6 +360,16 @@ fn adopt(call: Call<'_>, target: &Target) -> Decision {
             s.last_promoted.clone_from(&target.revision);
         }
     })
+}
+
+/// The primary is stuck on a revision that it cannot run, and goes on serving with the pods that it has. Waiting does not
+/// heal it, only another revision does, so it holds none up. (Where a mesh could move the traffic off a primary without
+/// pods, that comes first.)
+fn only_a_promotion_helps(call: &Call<'_>) -> bool {
+    let stuck = |p: &Instance| matches!(p.readiness, Readiness::Stuck(_));
+    let serves = |p: &Instance| p.available > 0 || !call.plan.capabilities.weighted;
+    !matches!(call.status.phase, Phase::Promoting | Phase::Finalising)
+        && call.seen.primary.as_ref().is_some_and(|p| stuck(p) && serves(p))
 }
 
 /// A primary that is not ready: waited for, and where it is stuck the rollout ends where traffic can be served.

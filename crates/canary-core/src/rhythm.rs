@@ -28,11 +28,15 @@ pub(crate) fn later(time: Timestamp, span: Duration) -> Timestamp {
 }
 
 /// The next tick is one interval after the last one; at rest only a change makes one due.
+///
+/// A time that is still to come was noted before the clock was put back, or by a clock that is ahead, and says nothing.
 pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change, now: Timestamp) -> Due {
+    let past = |time: &Timestamp| *time <= now;
+    let (last_tick, changed_at) = (seen.last_tick.filter(past), seen.changed_at.filter(past));
     let at = match status.phase {
         Phase::Unset => return Due::Now,
         // The first tick after the canary was accepted waits for nothing.
-        Phase::Initializing => seen.last_tick.map(|t| later(t, plan.interval)),
+        Phase::Initializing => last_tick.map(|t| later(t, plan.interval)),
         Phase::Initialized | Phase::Succeeded | Phase::Failed => {
             if matches!(change, Change::None) {
                 return match retry(plan, status, seen, now) {
@@ -40,7 +44,7 @@ pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change
                     due @ (Due::Now | Due::At(_)) => due,
                 };
             }
-            match (seen.changed_at, seen.last_tick) {
+            match (changed_at, last_tick) {
                 // A tick saw the change already and could not act on it.
                 (Some(changed), Some(tick)) if tick >= later(changed, SETTLE) => {
                     Some(later(tick, plan.interval))
@@ -58,7 +62,9 @@ pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change
         | Phase::Progressing
         | Phase::WaitingPromotion
         | Phase::Promoting
-        | Phase::Finalising => seen.last_tick.max(status.last_transition).map(|t| later(t, plan.interval)),
+        | Phase::Finalising => {
+            last_tick.max(status.last_transition.filter(past)).map(|t| later(t, plan.interval))
+        }
         Phase::Terminating | Phase::Terminated => return Due::Never,
     };
     since(at, now)
@@ -68,7 +74,7 @@ pub(crate) fn due(plan: &Plan, status: &Status, seen: &Observed, change: &Change
 fn retry(plan: &Plan, status: &Status, seen: &Observed, now: Timestamp) -> Due {
     let Some(order) = steering::retry_order(status, seen) else { return Due::Never };
     // A tick saw the order already and could not act on it.
-    let tick = seen.last_tick.filter(|tick| *tick >= order.order.at);
+    let tick = seen.last_tick.filter(|tick| (order.order.at..=now).contains(tick));
     since(tick.map(|t| later(t, plan.interval)), now)
 }
 

@@ -131,3 +131,63 @@ fn a_gate_after_a_failed_promotion_is_asked_once_and_not_told_again_and_again() 
     }
     assert_eq!(phases, [Phase::Waiting; 6]);
 }
+
+#[test]
+fn a_fix_reaches_a_primary_that_is_stuck_on_the_revision_before_it() {
+    let without_mesh = || {
+        let mut plan = plan();
+        plan.capabilities.weighted = false;
+        plan.strategy = Strategy::BlueGreen { iterations: 1 };
+        plan
+    };
+    for (plan, available) in [(plan(), 1), (without_mesh(), 1), (without_mesh(), 0)] {
+        let mut world = progressing(plan);
+        while world.status.phase != Phase::Promoting {
+            world.call();
+            world.now += seconds(10);
+        }
+        // Neither side can run it: the primary serves, if at all, with pods of the revision before.
+        world.target = stuck(0);
+        world.primary = Some(stuck(available));
+        world.call();
+        if available == 0 {
+            continue_until_somebody_serves(&mut world);
+        }
+        assert_eq!(world.status.phase, Phase::Failed);
+
+        world.apply_revision("v1-c");
+        world.target = Instance::ready(2);
+        for _ in 0..10 {
+            world.now += seconds(10);
+            world.call();
+            if world.status.phase == Phase::Promoting {
+                world.primary = Some(Instance::ready(2));
+            }
+        }
+        assert_eq!((world.status.phase, world.primary_revision.as_str()), (Phase::Succeeded, "v1-c"));
+    }
+}
+
+/// While nobody serves the end of a failed promotion is waited for; then pods of the canary come.
+fn continue_until_somebody_serves(world: &mut World) {
+    assert_eq!(world.status.phase, Phase::Promoting);
+    world.target = Instance::ready(2);
+    world.now += seconds(10);
+    world.call();
+}
+
+#[test]
+fn a_clock_that_is_put_back_holds_no_rollout_up() {
+    let mut world = progressing(plan());
+    world.call();
+    world.now -= seconds(7200);
+    assert!(world.call().0.tick, "its last tick is still to come");
+    world.now += seconds(5);
+    assert!(!world.call().0.tick, "from then on it keeps its interval");
+    assert_eq!(world.run(20), Phase::Succeeded);
+
+    world.apply_revision("v1-c");
+    world.now -= seconds(7200);
+    assert_eq!(world.run(20), Phase::Succeeded);
+    assert_eq!(world.primary_revision, "v1-c");
+}
