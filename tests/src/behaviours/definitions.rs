@@ -66,7 +66,7 @@ async fn what_a_schema_forbids_is_refused_with_its_field(client: Client, namespa
     for (object, field) in [
         (with("interval", json!("soon")), "spec.analysis.interval"),
         (with("stepWeight", json!("ten")), "spec.analysis.stepWeight"),
-        (with("webhooks", json!([{"name": "a"}])), "spec.analysis.webhooks[0].url"),
+        (with("webhooks", json!([{"url": "http://a/"}])), "spec.analysis.webhooks[0].name"),
         (
             with("webhooks", json!([{"name": "a", "url": "http://a/", "type": "never"}])),
             "spec.analysis.webhooks[0].type",
