@@ -132,6 +132,9 @@ struct Simulate {
     /// A rollout that takes longer, in simulated time, is given up as not finished.
     #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = duration)]
     limit: Duration,
+    /// Write what the controller logs to the standard error; twice: its debug messages, too.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(clap::Args)]
@@ -201,7 +204,10 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Simulate(simulate) => simulate.run(),
+        Command::Simulate(simulate) => {
+            crate::verbose::log_to_stderr(simulate.verbose);
+            simulate.run()
+        }
         Command::Doctor(doctor) => doctor.run(),
         Command::Lint(lint) => lint.run(&mut anstream::stdout()),
         Command::Convert(convert) => convert.run(&mut anstream::stdout()),

@@ -29,6 +29,7 @@ mod routing_objects;
 mod shell;
 mod steer;
 mod timeline;
+mod verbose;
 mod verdict;
 mod wait;
 #[cfg(test)]

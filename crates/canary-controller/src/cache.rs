@@ -1,6 +1,7 @@
 //! Watches, one a kind, started by the first canary that reads it and stopped with the last; and who reads what.
 //!
-//! Reads come from here and cost no request; an absence is confirmed by one GET before it counts.
+//! Reads come from here and cost no request; an absence is confirmed by one GET before it counts,
+//! but for what a new canary is about to make anyway.
 
 mod reader;
 mod stream;

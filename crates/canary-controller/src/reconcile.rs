@@ -73,6 +73,8 @@ pub(crate) async fn reconcile(
         mesh.expect(subject.names());
     }
     let reader = context.cache.reader(key);
+    let never_set_up = matches!(subject.status.phase, Phase::Unset | Phase::Initializing);
+    let reader = if never_set_up { reader.before_making(subject.copies()) } else { reader };
     let call = Call { context, subject: &subject, object, reader: &reader, now };
     if !std::mem::replace(&mut memory.known, true) {
         call.tell_what_was_missed(memory).await;

@@ -126,4 +126,9 @@ impl Subject {
             .map(|name| (namespace.clone(), name))
             .collect()
     }
+    /// Names of the copies that this canary gets of these objects.
+    pub(crate) fn copies(&self) -> Vec<String> {
+        let both = |(_, name)| [format!("{name}-primary"), format!("{name}-canary")];
+        self.names().into_iter().flat_map(both).collect()
+    }
 }

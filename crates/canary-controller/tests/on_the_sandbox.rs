@@ -77,6 +77,19 @@ fn with_every_part_on_an_idle_canary_costs_no_request_either() {
 }
 
 #[test]
+fn a_new_canary_is_not_asked_for_the_copies_that_it_has_not_got() {
+    let sandbox = sandbox();
+    let before = sandbox.requests();
+    live(&sandbox, Settings::default(), Arc::new(Open), async {
+        until(&sandbox, "initialized", || phase(&sandbox) == "Initialized").await;
+        pass(30).await;
+        let since = sandbox.requests().since(&before);
+        let reads: Vec<_> = since.iter().filter(|(verb, ..)| *verb == "get").collect();
+        assert_eq!(reads.iter().map(|x| x.2).sum::<u64>(), 2, "the Service and its route alone: {reads:?}");
+    });
+}
+
+#[test]
 fn a_rollout_costs_only_its_writes() {
     let sandbox = sandbox();
     live(&sandbox, Settings::default(), Arc::new(Open), async {

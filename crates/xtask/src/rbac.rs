@@ -27,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace, mode: Mode) -> Result<()> {
 
 fn canaryctl(workspace: &Workspace, arguments: &[&str]) -> Result<String> {
     let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
-        .args(["run", "--quiet", "--package", "canaryctl", "--"])
+        .args(["run", "--quiet", "--bin", "canaryctl", "--"])
         .args(arguments)
         .current_dir(&workspace.root)
         .output()

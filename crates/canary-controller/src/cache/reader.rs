@@ -13,11 +13,19 @@ use crate::store::Key;
 pub(crate) struct Reader {
     cache: Cache,
     canary: Key,
+    /// Names of what will be made for that canary and was not yet.
+    unmade: Vec<String>,
 }
 
 impl Reader {
     pub(super) fn new(cache: Cache, canary: Key) -> Self {
-        Self { cache, canary }
+        Self { cache, canary, unmade: Vec::new() }
+    }
+
+    /// For a canary that was never set up: the copies that it will get, by name, are not asked for before they are made.
+    /// Should one be there nevertheless, the API server refuses to create it, it is read, and the effect is repeated.
+    pub(crate) fn before_making(self, unmade: Vec<String>) -> Self {
+        Self { unmade, ..self }
     }
 
     /// Keeps an answer. It is newer than what the watch has told so far.
@@ -64,7 +72,7 @@ impl Objects for Reader {
             if let Some(object) = store.get(&key) {
                 return Ok(Some(object));
             }
-            if store.is_absent(&key) {
+            if store.is_absent(&key) || self.unmade.iter().any(|n| n == name) {
                 return Ok(None);
             }
         }
