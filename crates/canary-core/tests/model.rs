@@ -47,7 +47,8 @@ fn holds(name: &'static str, plan: Plan, user: User) {
     assert!(found.parents.len() > 100, "{name}: only {} states", found.parents.len());
 }
 
-const ONE: User = User { revisions: 1, suspends: false, deletes: false, steers: false, breaks: false };
+const ONE: User =
+    User { revisions: 1, suspends: false, deletes: false, steers: false, breaks: false, aborts: false };
 const TWO: User = User { revisions: 2, ..ONE };
 
 #[test]
@@ -120,6 +121,17 @@ fn suspended_and_steered_rollouts_keep_the_rules_and_end() {
     holds("suspend", plan(Strategy::Weighted(Steps::even(50, 50))), User { suspends: true, ..ONE });
     holds("weights by hand", plan(even()), User { steers: true, ..ONE });
     holds("objects deleted by hand", plan(even()), User { breaks: true, ..ONE });
+}
+
+#[test]
+fn rollouts_that_people_abort_at_any_instant_keep_the_rules_and_end() {
+    let aborts = User { aborts: true, ..ONE };
+    holds("abort", plan(even()), aborts);
+    let gates = [HookKind::ConfirmRollout, HookKind::ConfirmPromotion];
+    holds("abort, gates", hooked(plan(Strategy::Weighted(Steps::even(50, 50))), &gates), aborts);
+    let mut unweighted = plan(Strategy::BlueGreen { iterations: 1 });
+    unweighted.capabilities = Capabilities::NONE;
+    holds("abort, kubernetes", unweighted, aborts);
 }
 
 #[test]

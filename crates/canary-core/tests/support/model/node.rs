@@ -8,7 +8,8 @@ use std::fmt;
 use std::time::Duration;
 
 use canary_core::{
-    Effect, Instance, Observed, Phase, Plan, Readiness, Scale, Status, Target, Timestamp, Weight, Weights,
+    Effect, Instance, Observed, Order, Phase, Plan, Readiness, Scale, Status, Target, Timestamp, Weight,
+    Weights,
 };
 
 /// The pods of a workload.
@@ -92,6 +93,8 @@ pub(crate) struct Node {
     pub(crate) deleting: bool,
     pub(crate) finalizer: bool,
     pub(crate) target_is_gone: bool,
+    /// A person's order to roll back stands.
+    pub(crate) abort: bool,
 }
 
 impl fmt::Debug for Node {
@@ -114,6 +117,7 @@ impl fmt::Debug for Node {
             (self.deleting, "deleting"),
             (self.finalizer, "finalizer"),
             (self.target_is_gone, "target is gone"),
+            (self.abort, "abort ordered"),
         ];
         marks.iter().filter(|(is, _)| *is).try_for_each(|(_, mark)| write!(f, ", {mark}"))
     }
@@ -140,6 +144,7 @@ impl Node {
             deleting: false,
             finalizer: false,
             target_is_gone: false,
+            abort: false,
         }
     }
 
@@ -189,6 +194,7 @@ impl Node {
         seen.last_tick = (!self.fresh).then(Self::long_ago);
         seen.deleting = self.deleting;
         seen.finalizer = self.finalizer;
+        seen.steering.abort = self.abort.then(Order::default);
         seen
     }
 
@@ -221,6 +227,7 @@ impl Node {
                 }
             }
             Effect::KeepFinalizer(keep) => self.finalizer = *keep,
+            Effect::Steer(steering) => self.abort = steering.abort.is_some(),
             Effect::RevertRoutes => self.routes = None,
             _ => {}
         }
@@ -253,6 +260,8 @@ pub(crate) struct User {
     pub(crate) steers: bool,
     /// Routes or the primary are deleted by hand.
     pub(crate) breaks: bool,
+    /// Orders to roll back, which one write leaves where they make sense.
+    pub(crate) aborts: bool,
 }
 
 impl Node {
@@ -282,6 +291,10 @@ impl Node {
         }
         if user.deletes && node.deleting {
             out.push(("target gone", Self { target_is_gone: true, ..node }));
+        }
+        let steerable = matches!(node.phase, Phase::Waiting | Phase::Progressing | Phase::WaitingPromotion);
+        if user.aborts && steerable && !node.suspended && !node.deleting {
+            out.push(("abort", Self { abort: true, ..node }));
         }
         if user.steers && plan.capabilities.weighted && node.routes.is_some() {
             for percent in [0, 30, 100] {

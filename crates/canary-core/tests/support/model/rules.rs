@@ -86,12 +86,16 @@ pub(crate) fn of_commit(plan: &Plan, before: &Node, after: &Node, decision: &Dec
     // Without a rollout, or at the end of one that the user took back.
     let adopted = before.phase.is_at_rest() && after.phase == before.phase;
     let taken_back = after.phase == Phase::Failed && after.applied == after.revision && after.weight == 0;
-    if (adopted || taken_back) && after.applied != before.applied {
+    // One that a person declines at its gate is only refused.
+    let declined = before.abort && before.phase == Phase::Waiting;
+    if (adopted || taken_back) && !declined && after.applied != before.applied {
         require(
             after.primary_revision == after.applied,
             "a revision that is not rolled out is the primary's",
         )?;
     }
+    let begins = before.phase.is_at_rest() && after.phase != before.phase;
+    require(!begins || !after.abort, "an order to roll back ends with its rollout")?;
     if after.phase != before.phase || after.phase == Phase::Failed {
         let reached = match after.phase {
             Phase::Initialized => {
