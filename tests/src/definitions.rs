@@ -6,9 +6,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use kube::api::{DynamicObject, ListParams};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DynamicObject, ListParams, PostParams};
 use kube::core::ApiResource;
+use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client};
+use serde_json::json;
 
 use crate::ApiServer;
 
@@ -46,6 +49,39 @@ pub fn install_stand_ins(server: &ApiServer, assets: &Path) -> anyhow::Result<bo
     run(kubectl.arg("apply").arg("-f").arg(&file))?;
     run(wait.args(["wait", "--for=condition=Established", "--timeout=60s", "-f"]).arg(&file))?;
     Ok(true)
+}
+
+/// The definition of a kind with any content, `kind` in `version` of `group`.
+///
+/// # Panics
+/// Never: its form is right whatever the names are.
+pub fn open_definition(group: &str, version: &str, kind: &str, plural: &str) -> CustomResourceDefinition {
+    let object = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {"group": group, "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List")},
+            "versions": [{"name": version, "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
+    });
+    serde_json::from_value(object).expect("a definition")
+}
+
+/// Creates definitions and waits until each is established.
+///
+/// # Errors
+/// The server refuses one, or goes away.
+pub async fn define(
+    client: &Client,
+    definitions: impl IntoIterator<Item = CustomResourceDefinition>,
+) -> anyhow::Result<()> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for definition in definitions {
+        let name = definition.metadata.name.clone().unwrap_or_default();
+        api.create(&PostParams::default(), &definition).await?;
+        await_condition(api.clone(), &name, conditions::is_crd_established()).await?;
+    }
+    Ok(())
 }
 
 /// Waits until objects of these kinds can be listed: for a moment after a definition is established its storage is not there.

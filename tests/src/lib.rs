@@ -31,6 +31,7 @@
 mod api_server;
 mod behaviours;
 mod definitions;
+mod healthy;
 mod kubelet;
 mod program;
 mod programs;
@@ -41,7 +42,8 @@ mod stub;
 
 pub use api_server::{ApiServer, installed};
 pub use behaviours::{Behaviour, behaviours, collector_behaviours};
-pub use definitions::{install_genuine, install_stand_ins, wait_until_served};
+pub use definitions::{define, install_genuine, install_stand_ins, open_definition, wait_until_served};
+pub use healthy::healthy_controller;
 pub use kubelet::pods_become_ready;
 pub use program::{Folder, Running, START, free_port, program, wait_for};
 pub use programs::{deploy_folder, documents, object, succeed, tool};

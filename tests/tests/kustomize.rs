@@ -6,15 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use canary_tests::{ApiServer, deploy_folder, documents, installed, object, succeed, tool};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Api;
-use kube::api::PostParams;
-use kube::runtime::wait::{await_condition, conditions};
-use serde_json::{Value, json};
+use canary_tests::{
+    ApiServer, define, deploy_folder, documents, installed, object, open_definition, succeed, tool,
+};
+use serde_json::Value;
 
 /// Each with its namespace and what its mesh and metric server are.
-const OVERLAYS: [(&str, &str, &str, &str); 9] = [
+const OVERLAYS: [(&str, &str, &str, &str); 10] = [
     ("apisix", "flagger-system", "apisix", "http://flagger-prometheus:9090"),
     ("appmesh", "appmesh-system", "appmesh", "http://appmesh-prometheus:9090"),
     ("contour", "projectcontour", "contour", "http://flagger-prometheus:9090"),
@@ -23,8 +21,12 @@ const OVERLAYS: [(&str, &str, &str, &str); 9] = [
     ("knative", "flagger-system", "knative", "http://flagger-prometheus:9090"),
     ("kubernetes", "flagger-system", "kubernetes", "http://flagger-prometheus:9090"),
     ("kuma", "kong-mesh-system", "kuma", "http://prometheus-server.mesh-observability:80"),
+    ("osm", "osm-system", "osm", "http://osm-prometheus.osm-system.svc:7070"),
     ("linkerd", "flagger-system", "gatewayapi:v1beta1", "http://prometheus.linkerd-viz:9090"),
 ];
+
+/// What is not the controller, with the workload that it is: the load tester, and something to release.
+const BESIDE: [(&str, &str); 2] = [("tester", "flagger-loadtester"), ("podinfo", "podinfo")];
 
 fn kubectl(assets: &Path, arguments: &[&str]) -> String {
     succeed(Command::new(assets.join("kubectl")).args(arguments)).unwrap()
@@ -62,6 +64,19 @@ fn every_overlay_names_its_mesh_its_metric_server_and_its_namespace() {
     }
 }
 
+/// A kustomization may only name files below it, so the load tester's objects are there twice.
+#[test]
+fn the_load_tester_is_the_same_with_and_without_kustomize() {
+    let read = |path: &str| {
+        let text = std::fs::read_to_string(deploy_folder().join(path)).unwrap();
+        documents(&text).unwrap()
+    };
+    assert_eq!(
+        read("kustomize/tester/loadtester.yaml"),
+        read("../../canary-loadtester/deploy/canary-loadtester.yaml")
+    );
+}
+
 #[test]
 fn the_controller_takes_the_flags_of_every_overlay() {
     let (Some(assets), Some(canaryd)) = (installed(), tool("CANARYD")) else { return };
@@ -75,29 +90,15 @@ fn the_controller_takes_the_flags_of_every_overlay() {
     }
 }
 
-/// The definition of a kind of Linkerd's, which one overlay makes an object of.
-fn linkerds() -> CustomResourceDefinition {
-    serde_json::from_value(json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "authorizationpolicies.policy.linkerd.io"},
-        "spec": {"group": "policy.linkerd.io", "scope": "Namespaced",
-            "names": {"kind": "AuthorizationPolicy", "plural": "authorizationpolicies",
-                      "singular": "authorizationpolicy", "listKind": "AuthorizationPolicyList"},
-            "versions": [{"name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-                "type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
-    }))
-    .unwrap()
-}
-
 #[tokio::test]
 async fn a_real_api_server_accepts_every_overlay_as_it_is() {
     let Some(assets) = installed() else { return };
     let server = ApiServer::start(&assets).await.unwrap();
     let admin: PathBuf = server.admin_kubeconfig().unwrap();
-    let definitions: Api<CustomResourceDefinition> = Api::all(server.client().unwrap());
-    definitions.create(&PostParams::default(), &linkerds()).await.unwrap();
-    let name = "authorizationpolicies.policy.linkerd.io";
-    await_condition(definitions, name, conditions::is_crd_established()).await.unwrap();
+    // A kind of Linkerd's, which one overlay makes an object of.
+    let policies =
+        open_definition("policy.linkerd.io", "v1alpha1", "AuthorizationPolicy", "authorizationpolicies");
+    define(&server.client().unwrap(), [policies]).await.unwrap();
     let at = ["--kubeconfig", admin.to_str().unwrap()];
     for namespace in [
         "flagger-system",
@@ -106,10 +107,13 @@ async fn a_real_api_server_accepts_every_overlay_as_it_is() {
         "projectcontour",
         "kong-mesh-system",
         "linkerd-viz",
+        "osm-system",
+        "test",
     ] {
         kubectl(&assets, &[&at[..], &["create", "namespace", namespace]].concat());
     }
-    for (overlay, ..) in OVERLAYS {
+    let controllers = OVERLAYS.iter().map(|(overlay, ..)| (*overlay, "flagger"));
+    for (overlay, deployment) in controllers.chain(BESIDE) {
         let folder = deploy_folder().join("kustomize").join(overlay);
         let apply = [
             "apply",
@@ -121,7 +125,8 @@ async fn a_real_api_server_accepts_every_overlay_as_it_is() {
         ];
         for dry_run in ["--dry-run=server", "--dry-run=none"] {
             let answer = kubectl(&assets, &[&at[..], &apply, &[dry_run]].concat());
-            assert!(answer.contains("deployment.apps/flagger serverside-applied"), "{overlay}: {answer}");
+            let applied = format!("deployment.apps/{deployment} serverside-applied");
+            assert!(answer.contains(&applied), "{overlay}: {answer}");
         }
     }
 }

@@ -8,13 +8,13 @@ mod left_by_flagger;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use canary_tests::{ApiServer, installed};
+use canary_tests::{ApiServer, healthy_controller, installed};
 use futures::TryStreamExt;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
-use left_by_flagger::{Left, NAMESPACE, all_ready, api, controller, install, kinds, leave, template};
+use left_by_flagger::{Left, NAMESPACE, all_ready, api, install, kinds, leave, template};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -52,7 +52,7 @@ async fn a_namespace_that_flagger_left_is_taken_over_without_a_rollout() {
     let before = versions(&client).await;
 
     let stop = CancellationToken::new();
-    let running = tokio::spawn(controller(&client).run(stop.clone()));
+    let running = tokio::spawn(healthy_controller(&client).run(stop.clone()));
     let canaries = api(&client, &kinds()[0]);
     let adopted = |canary: Option<&DynamicObject>| {
         let applied = canary.and_then(|c| c.data.pointer("/status/lastAppliedSpec")?.as_str());
@@ -137,7 +137,7 @@ async fn a_rollout_that_flagger_began_goes_on_and_a_later_one_leaves_nothing_of_
     leave(&client, Left { status, target: ("podinfo:6.0.2", 1, 20), baggage: true }).await;
 
     let stop = CancellationToken::new();
-    let running = tokio::spawn(controller(&client).run(stop.clone()));
+    let running = tokio::spawn(healthy_controller(&client).run(stop.clone()));
     let ready = tokio::spawn(make_ready(client.clone()));
     let (canaries, deployments) = (api(&client, &kinds()[0]), api(&client, &kinds()[1]));
     in_phase(&canaries, "Succeeded").await;

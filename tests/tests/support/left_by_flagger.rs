@@ -1,47 +1,13 @@
-//! What Flagger leaves in a namespace, built from what it leaves when it is measured, and the plug-ins of a healthy rollout.
+//! What Flagger leaves in a namespace, built from what it leaves when it is measured.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use canary_controller::{Controller, Settings};
-use canary_core::{HookAnswer, HookCall, Hooks, MetricError, MetricProvider};
-use canary_metrics::MetricProviders;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use canary_tests::{define, open_definition};
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 pub(crate) const NAMESPACE: &str = "default";
-
-/// Answers every query well.
-struct Healthy;
-
-#[async_trait]
-impl MetricProvider for Healthy {
-    async fn query(&self, _: &str) -> Result<Option<f64>, MetricError> {
-        Ok(Some(100.0))
-    }
-    async fn check(&self) -> Result<(), MetricError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Hooks for Healthy {
-    async fn call(&self, _: &HookCall) -> HookAnswer {
-        HookAnswer::Passed
-    }
-}
-
-/// A controller whose metrics and hooks are all well.
-pub(crate) fn controller(client: &Client) -> Controller {
-    Controller::new(client.clone(), Settings::default())
-        .with_hooks(Arc::new(Healthy))
-        .with_providers(MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Healthy))))
-}
 
 fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
@@ -63,24 +29,9 @@ pub(crate) fn api(client: &Client, kind: &ApiResource) -> Api<DynamicObject> {
 }
 
 pub(crate) async fn install(client: &Client) {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let open = |kind: &str, plural: &str| {
-        let object = json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("{plural}.networking.istio.io")},
-            "spec": {"group": "networking.istio.io", "scope": "Namespaced",
-                "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List")},
-                "versions": [{"name": "v1beta1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-                    "type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
-        });
-        serde_json::from_value(object).unwrap()
-    };
-    let meshes = [open("VirtualService", "virtualservices"), open("DestinationRule", "destinationrules")];
-    for crd in canary_api::flagger_crds().into_iter().chain(meshes) {
-        let name = crd.metadata.name.clone().unwrap();
-        definitions.create(&PostParams::default(), &crd).await.unwrap();
-        await_condition(definitions.clone(), &name, conditions::is_crd_established()).await.unwrap();
-    }
+    let mesh = |kind: &str, plural: &str| open_definition("networking.istio.io", "v1beta1", kind, plural);
+    let meshes = [mesh("VirtualService", "virtualservices"), mesh("DestinationRule", "destinationrules")];
+    define(client, canary_api::flagger_crds().into_iter().chain(meshes)).await.unwrap();
 }
 
 /// The state of a canary that is left.
