@@ -304,6 +304,31 @@ fn the_controller_takes_every_flag_that_the_chart_gives_it() {
 }
 
 #[test]
+fn helm_test_asks_the_installed_controller_whether_it_works() {
+    let Some(objects) = render(&[]) else { return };
+    let hooks: Vec<&Value> =
+        objects.iter().filter(|o| o["metadata"]["annotations"]["helm.sh/hook"] == "test").collect();
+    let kinds: Vec<&str> = hooks.iter().map(|o| o["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["Service", "Pod"], "the hook and what it asks through");
+    let (service, asking) = (hooks[0], &hooks[1]["spec"]["containers"][0]);
+    let controller = object(&objects, "Deployment", RELEASE).unwrap();
+    let labels = &controller["spec"]["template"]["metadata"]["labels"];
+    for (key, value) in service["spec"]["selector"].as_object().unwrap() {
+        assert_eq!(&labels[key], value, "the Service selects the controller");
+    }
+    let ports = pod(&objects)["containers"][0]["ports"].clone();
+    let port = &service["spec"]["ports"][0]["targetPort"];
+    assert!(ports.as_array().unwrap().iter().any(|p| p["name"] == *port), "{port} among {ports}");
+    let script = asking["args"][0].as_str().unwrap();
+    let host = service["metadata"]["name"].as_str().unwrap();
+    for path in ["/readyz", "/metrics"] {
+        assert!(script.contains(&format!("http://{host}:8080{path}")), "{script}");
+    }
+    assert_ne!(hooks[1]["spec"]["restartPolicy"], "Always", "its end is the result");
+    assert_ne!(hooks[1]["metadata"]["labels"], *labels, "no Service of the controller's meets it");
+}
+
+#[test]
 fn prometheus_is_told_the_same_by_chart_and_kustomize() {
     let read = |path: &str| std::fs::read_to_string(deploy_folder().join(path)).unwrap();
     assert_eq!(read("chart/files/prometheus.yml"), read("kustomize/base/prometheus/prometheus.yml"));

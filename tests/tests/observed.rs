@@ -81,6 +81,28 @@ fn every_metric_of_alerts_and_dashboard_is_one_that_the_controller_has() {
     }
 }
 
+/// `promtool` plays series and compares what fires, so that an alert that cannot fire is found.
+#[test]
+fn each_alert_fires_when_it_should_and_not_otherwise() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/observed/alerts.test.yml");
+    let rules = &documents(&std::fs::read_to_string(file("alerts.yml")).unwrap()).unwrap()[0];
+    let played = &documents(&std::fs::read_to_string(&tests).unwrap()).unwrap()[0];
+    let groups = rules["groups"].as_array().unwrap().iter();
+    let alerts: BTreeSet<&str> = groups
+        .flat_map(|group| group["rules"].as_array().unwrap())
+        .map(|rule| rule["alert"].as_str().unwrap())
+        .collect();
+    let cases = played["tests"].as_array().unwrap().iter();
+    let fired: BTreeSet<&str> = cases
+        .flat_map(|case| case["alert_rule_test"].as_array().unwrap())
+        .filter(|test| !test["exp_alerts"].as_array().unwrap().is_empty())
+        .map(|test| test["alertname"].as_str().unwrap())
+        .collect();
+    assert_eq!(fired, alerts, "each alert has a case in which it fires");
+    let Some(promtool) = tool("PROMTOOL") else { return };
+    succeed(Command::new(promtool).args(["test", "rules"]).arg(tests)).unwrap();
+}
+
 struct Prometheus {
     process: Child,
     folder: PathBuf,
