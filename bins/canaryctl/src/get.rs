@@ -1,5 +1,6 @@
 //! `canaryctl get`: a canary and everything around it, as a tree; live with --watch.
 
+mod screen;
 mod tree;
 
 pub(crate) use tree::{check_name, draw};
@@ -12,9 +13,6 @@ use jiff::Timestamp;
 
 use crate::list::{Format, print};
 use crate::live::{Cluster, ClusterArgs, Facts, pick};
-
-/// Width where there is no terminal to ask.
-const WIDTH: usize = 120;
 
 /// The flags of `get`.
 #[derive(clap::Args)]
@@ -71,13 +69,17 @@ impl Get {
                         }
                         before = line;
                     } else {
-                        let drawn = draw(&facts, now, self.width.unwrap_or_else(width));
-                        // From the top, each line to its end, and nothing below: no flicker.
-                        let clear = if self.watch { "\x1b[H" } else { "" };
-                        let end = if self.watch { "\x1b[J" } else { "" };
-                        let drawn = if self.watch { drawn.replace('\n', "\x1b[K\n") } else { drawn };
-                        write!(out, "{clear}{drawn}{end}")?;
-                        out.flush()?;
+                        let (width, height) = screen::size();
+                        let drawn = draw(&facts, now, self.width.unwrap_or(width));
+                        if self.watch {
+                            // Past `out`, which takes every sequence away where colours are not wanted.
+                            let colours = anstream::stdout().current_choice() != anstream::ColorChoice::Never;
+                            let mut screen = std::io::stdout().lock();
+                            screen.write_all(screen::frame(&drawn, height, colours).as_bytes())?;
+                            screen.flush()?;
+                        } else {
+                            out.write_all(drawn.as_bytes())?;
+                        }
                     }
                 }
             }
@@ -87,8 +89,4 @@ impl Get {
             tokio::time::sleep(self.every).await;
         }
     }
-}
-
-fn width() -> usize {
-    terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0))
 }

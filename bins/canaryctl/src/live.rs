@@ -6,7 +6,7 @@ mod picked;
 mod table;
 
 pub(crate) use cluster::{Cluster, ClusterArgs};
-pub(crate) use facts::{Facts, Side};
+pub(crate) use facts::{Facts, Receiver, Side, Told};
 pub(crate) use picked::{Picked, PickedArgs, pick};
 pub(crate) use table::Table;
 

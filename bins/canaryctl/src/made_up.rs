@@ -45,24 +45,3 @@ pub(crate) fn horizontal_autoscaler(name: &str, canary: &ValidCanary) -> Value {
         },
     })
 }
-
-/// The definition of somebody else's kind, without a schema.
-pub(crate) fn definition(group: &str, version: &str, kind: &str, plural: &str) -> Value {
-    let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
-    // Of all kinds that routers write, this one has no namespace.
-    let scope = if group == "kuma.io" { "Cluster" } else { "Namespaced" };
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": { "name": format!("{plural}.{group}") },
-        "spec": {
-            "group": group, "scope": scope,
-            "names": {
-                "kind": kind, "listKind": format!("{kind}List"),
-                "plural": plural, "singular": kind.to_lowercase(),
-            },
-            "versions": [{
-                "name": version, "served": true, "storage": true, "schema": { "openAPIV3Schema": schema },
-            }],
-        },
-    })
-}

@@ -9,7 +9,9 @@ use anyhow::{Context, bail};
 use canary_api::{COMMAND_ANNOTATION, Canary};
 use canary_core::{Command, HookKind, Phase, Verb};
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use crate::live::{Cluster, ClusterArgs, Facts, Picked, PickedArgs};
@@ -27,9 +29,9 @@ pub(crate) struct Steer {
     /// Why; events and the history show it.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
-    /// Who says so; else $USER.
-    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "")]
-    pub(crate) by: String,
+    /// On whose behalf; events show it beside the name that the API server knows you by.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
     /// Ask nothing before what cannot be undone.
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -88,9 +90,12 @@ impl Steer {
             writeln!(out, "nothing was done")?;
             return Ok(ExitCode::FAILURE);
         }
+        let author = author(whoami(cluster).await, self.by.clone(), std::env::var("USER").ok());
         let mut given = Vec::new();
         for canary in &canaries {
-            given.push((canary, self.write(cluster, canary, order, now()).await?));
+            let mut command = Command::new(uuid::Uuid::new_v4().to_string(), order.verb);
+            (command.by, command.reason, command.at) = (author.clone(), self.reason.clone(), Some(now()));
+            given.push((canary, self.write(cluster, canary, order, command).await?));
         }
         let mut code = ExitCode::SUCCESS;
         for (canary, id) in given {
@@ -109,7 +114,7 @@ impl Steer {
         cluster: &Cluster,
         canary: &Canary,
         order: &Order,
-        now: Timestamp,
+        mut command: Command,
     ) -> anyhow::Result<String> {
         let facts = Facts::of(canary, "istio");
         // An abort must not wait for anything.
@@ -119,9 +124,6 @@ impl Steer {
                 facts.label()
             );
         }
-        let mut command = Command::new(uuid::Uuid::new_v4().to_string(), order.verb);
-        (command.by, command.reason) = (self.by.clone(), self.reason.clone());
-        command.at = Some(now);
         if matches!(order.verb, Verb::Approve | Verb::Deny) {
             command.gate = Some(match &order.gate {
                 Some(gate) => gate.clone(),
@@ -133,9 +135,10 @@ impl Steer {
             "annotations": {COMMAND_ANNOTATION: serde_json::to_string(&command)?},
         }});
         let api = cluster.canaries(Some(&facts.namespace));
+        let parameters = PatchParams { field_manager: Some("canaryctl".into()), ..PatchParams::default() };
         // The status may be written at any moment; what matters is that no other command comes between.
         for _ in 0..5 {
-            match api.patch(&facts.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            match api.patch(&facts.name, &parameters, &Patch::Merge(&patch)).await {
                 Ok(_) => return Ok(command.id),
                 Err(kube::Error::Api(status)) if status.is_conflict() => {
                     let now = api.get(&facts.name).await.context("reading the canary again")?;
@@ -145,7 +148,7 @@ impl Steer {
                     }
                     let mut patch = patch.clone();
                     patch["metadata"]["resourceVersion"] = json!(now.metadata.resource_version);
-                    if api.patch(&facts.name, &PatchParams::default(), &Patch::Merge(&patch)).await.is_ok() {
+                    if api.patch(&facts.name, &parameters, &Patch::Merge(&patch)).await.is_ok() {
                         return Ok(command.id);
                     }
                 }
@@ -212,6 +215,23 @@ fn gate_of(facts: &Facts) -> anyhow::Result<String> {
     bail!("{}: say which gate with --gate: {}", facts.label(), all.join(", "))
 }
 
+/// The name that the API server knows the user by; none where it does not say.
+async fn whoami(cluster: &Cluster) -> Option<String> {
+    let api: Api<SelfSubjectReview> = Api::all(cluster.client.clone());
+    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await.ok()?;
+    review.status?.user_info?.username.filter(|name| !name.is_empty())
+}
+
+/// Who gives a command: what the API server says comes first, for only that cannot be made up.
+fn author(known: Option<String>, by: Option<String>, user: Option<String>) -> String {
+    match (known, by) {
+        (Some(known), Some(by)) if known != by => format!("{by} ({known})"),
+        (Some(known), _) => known,
+        (None, Some(by)) => by,
+        (None, None) => user.unwrap_or_default(),
+    }
+}
+
 fn label(canary: &Canary) -> String {
     let text = |t: &Option<String>| t.clone().unwrap_or_default();
     format!("{}.{}", text(&canary.metadata.name), text(&canary.metadata.namespace))
@@ -226,4 +246,24 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
     let mut line = String::new();
     input.lock().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::author;
+
+    #[test]
+    fn the_api_servers_word_about_who_you_are_comes_first() {
+        let text = |name: &str| Some(name.to_owned());
+        for (known, by, user, expected) in [
+            (text("system:admin"), None, text("jane"), "system:admin"),
+            (text("ci"), text("jane"), text("root"), "jane (ci)"),
+            (text("jane"), text("jane"), None, "jane"),
+            (None, text("jane"), text("root"), "jane"),
+            (None, None, text("jane"), "jane"),
+            (None, None, None, ""),
+        ] {
+            assert_eq!(author(known, by, user), expected);
+        }
+    }
 }

@@ -109,7 +109,17 @@ fn walk(name: &str, hooks: &Value, life: impl AsyncFnOnce(&mut Walk<'_>)) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let objects = manifests::read(&[folder.join("tests/live/podinfo.yaml")]).unwrap();
     let sandbox = world::build(objects, "test", "istio").unwrap().sandbox;
-    let patch = json!({"spec": {"analysis": {"webhooks": hooks}}});
+    let alerts = json!([{"name": "on-call", "severity": "warn", "providerRef": {"name": "chat"}},
+        {"name": "nobody", "providerRef": {"name": "absent", "namespace": "ops"}}]);
+    let patch = json!({"spec": {"analysis": {"webhooks": hooks, "alerts": alerts}}});
+    sandbox
+        .put_object(json!({"apiVersion": "flagger.app/v1beta1", "kind": "AlertProvider",
+            "metadata": {"name": "chat", "namespace": "test"},
+            "spec": {"type": "slack", "channel": "releases", "secretRef": {"name": "chat"}}}))
+        .unwrap();
+    let empty =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "chat", "namespace": "test"}});
+    sandbox.put_object(empty).unwrap();
     sandbox.patch_object("canaries.flagger.app", "test", "podinfo", &patch).unwrap();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

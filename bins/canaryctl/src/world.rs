@@ -8,6 +8,7 @@ use canary_core::{Plan, RouteSpec, Strategy};
 use canary_routers::Routers;
 use canary_sandbox::{Sandbox, Scenario, WriteError};
 use jiff::Timestamp;
+use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
 
 use crate::manifests::Manifest;
@@ -134,13 +135,14 @@ impl World {
                 anyhow!("{}: {invalid}", manifest.place.of(&field))
             })?;
         for kind in routers.kinds(&valid.provider)? {
-            self.serve(&kind.group, &kind.version, &kind.kind, &kind.plural)?;
+            self.serve(&kind);
         }
         let target_resource = match valid.target_kind {
             TargetKind::DaemonSet => "daemonsets.apps",
             TargetKind::Service => "services",
             TargetKind::Knative => {
-                self.serve("serving.knative.dev", "v1", "Service", "services")?;
+                let service = GroupVersionKind::gvk("serving.knative.dev", "v1", "Service");
+                self.serve(&ApiResource::from_gvk_with_plural(&service, "services"));
                 "services.serving.knative.dev"
             }
             TargetKind::Deployment | _ => "deployments.apps",
@@ -171,15 +173,9 @@ impl World {
         Ok(())
     }
 
-    /// Serves a kind of a mesh, unless it is served already.
-    fn serve(&self, group: &str, version: &str, kind: &str, plural: &str) -> anyhow::Result<()> {
-        let name = format!("{plural}.{group}");
-        let known = self.sandbox.get("customresourcedefinitions.apiextensions.k8s.io", "", &name).is_some();
-        let built_in = !group.contains('.') || group.ends_with(".k8s.io") && !group.starts_with("gateway.");
-        if !known && !built_in {
-            self.sandbox.put_object(made_up::definition(group, version, kind, plural))?;
-        }
-        Ok(())
+    /// Serves a kind of a mesh. Of all kinds that routers write, those of Kuma have no namespace.
+    fn serve(&self, kind: &ApiResource) {
+        self.sandbox.serve(kind, kind.group != "kuma.io");
     }
 
     /// Puts the user's objects; kinds that the sandbox does not know are named once.

@@ -39,6 +39,12 @@ fn lint_names_line_fault_and_remedy() {
 }
 
 #[test]
+fn lint_tells_what_the_router_lacks() {
+    let printed = assert_printed("lint/router.txt", &["lint", "lint/router.yaml"], 1);
+    assert!(printed.contains("[router-lacks]"), "{printed}");
+}
+
+#[test]
 fn the_examples_have_no_errors() {
     let output = run(&["lint", "../../../examples"]);
     let printed = String::from_utf8(output.stdout).unwrap();

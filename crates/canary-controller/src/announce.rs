@@ -6,6 +6,7 @@
 mod alerts;
 mod events;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use canary_core::{
@@ -14,11 +15,11 @@ use canary_core::{
 use canary_webhooks::{RecordedEvent, event_calls, hook_call};
 use tokio_util::task::TaskTracker;
 
-pub(crate) use alerts::{AlertRoutes, Alerts, global_notifier};
+pub(crate) use alerts::{AlertRoutes, Alerts, Undelivered, global_notifier};
 pub(crate) use events::{About, Events};
 
 use crate::clock::Clock;
-use crate::finding::Finding;
+use crate::finding::{Finding, values_annotation};
 use crate::lane::Lane;
 
 /// What every canary's announcer uses.
@@ -40,6 +41,7 @@ pub(crate) struct Announcer {
     webhooks: Lane,
     alerts: Lane,
     last: events::Last,
+    last_undelivered: events::Last,
 }
 
 /// What follows one commit.
@@ -56,12 +58,22 @@ pub(crate) struct Batch {
     pub(crate) again: bool,
     /// What a failed check found.
     pub(crate) finding: Option<Finding>,
+    /// What the checks of the call found, by name.
+    pub(crate) values: BTreeMap<String, f64>,
 }
 
 impl Announcer {
     pub(crate) fn new(outlets: Arc<Outlets>) -> Self {
         let lane = || Lane::new(outlets.tracker.clone());
-        Self { told: lane(), webhooks: lane(), alerts: lane(), last: events::Last::default(), outlets }
+        let last = events::Last::default;
+        Self {
+            told: lane(),
+            webhooks: lane(),
+            alerts: lane(),
+            last: last(),
+            last_undelivered: last(),
+            outlets,
+        }
     }
 
     /// Tells what follows a commit, when it is its turn.
@@ -104,6 +116,15 @@ impl Announcer {
         }
     }
 
+    /// An alert that nobody got is told where people look next.
+    async fn tell_undelivered(&self, about: &About, undelivered: &Undelivered) {
+        let message =
+            format!("An alert of {}.{} was not delivered: {undelivered}", about.name, about.namespace);
+        let event = RecordedEvent { kind: EventKind::Warning, message, at: self.outlets.clock.now() };
+        let notes = BTreeMap::from([("canaryd/alert".to_owned(), undelivered.rule.clone())]);
+        self.outlets.events.record(about, &event, None, notes, &self.last_undelivered).await;
+    }
+
     async fn call(&self, batch: &Batch, id: HookId, phase: Phase) -> HookAnswer {
         match batch.plan.hooks.get(id.0) {
             Some(hook) => self.outlets.hooks.call(&hook_call(hook, &batch.plan, &batch.status, phase)).await,
@@ -114,8 +135,12 @@ impl Announcer {
     async fn tell(&self, batch: &Batch, notice: &Notice, name: Option<&str>) {
         let plan = &batch.plan;
         if let Some(alert) = notice.alert(plan) {
-            let (alerts, routes) = (self.outlets.clone(), batch.routes.clone());
-            self.alerts.push(async move { alerts.alerts.send(alert, &routes).await });
+            let (announcer, routes, about) = (self.clone(), batch.routes.clone(), batch.about.clone());
+            self.alerts.push(async move {
+                for undelivered in announcer.outlets.alerts.send(alert, &routes).await {
+                    announcer.tell_undelivered(&about, &undelivered).await;
+                }
+            });
         }
         let Some((kind, message)) = notice.event(plan) else { return };
         let canary = format!("{}.{}", plan.name, plan.namespace);
@@ -141,7 +166,8 @@ impl Announcer {
                 }
             });
         }
-        let notes = finding.map(Finding::annotations).unwrap_or_default();
+        let mut notes = finding.map(Finding::annotations).unwrap_or_default();
+        notes.extend(values_annotation(&batch.values));
         self.outlets.events.record(&batch.about, &event, name, notes, &self.last).await;
     }
 }

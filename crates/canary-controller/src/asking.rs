@@ -14,9 +14,11 @@ use canary_routers::{KnativeService, ObjectError, Objects};
 use canary_webhooks::hook_call;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ApiResource;
+use tracing::Instrument as _;
 
 use crate::cache::{Cache, Reader};
 use crate::finding::{Finding, Put};
+use crate::spans;
 use crate::subject::Subject;
 use crate::telemetry::Telemetry;
 
@@ -50,16 +52,28 @@ impl Asking {
         reader: &Reader,
         question: &Question,
     ) -> (Answer, Option<Finding>) {
-        let begun = Instant::now();
-        let (kind, (answer, finding)) = match question {
+        let (begun, span) = (Instant::now(), spans::question(&subject.plan, question));
+        let asked = self.ask_one(subject, reader, question).instrument(span.clone());
+        let (kind, (answer, finding)) = asked.await;
+        spans::answered(&span, outcome(&answer));
+        self.telemetry.question_answered(kind, outcome(&answer), begun.elapsed());
+        (answer, finding)
+    }
+
+    /// The same with the kind of the question.
+    async fn ask_one(
+        &self,
+        subject: &Subject,
+        reader: &Reader,
+        question: &Question,
+    ) -> (&'static str, (Answer, Option<Finding>)) {
+        match question {
             Question::Hook { id, phase } => {
                 ("hook", (Answer::Hook(self.hook(subject, *id, *phase).await), None))
             }
             Question::Metric(id) => ("metric", self.metric(subject, reader, *id).await),
             Question::Online(id) => ("probe", (self.online(subject, reader, *id).await, None)),
-        };
-        self.telemetry.question_answered(kind, outcome(&answer), begun.elapsed());
-        (answer, finding)
+        }
     }
 
     async fn hook(&self, subject: &Subject, id: HookId, phase: Phase) -> HookAnswer {

@@ -4,10 +4,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use canary_core::{Answer, Check, CheckSource, MetricProvider, Trouble};
+use canary_core::{Answer, Check, CheckSource, MetricProvider, Plan, Question, Trouble};
 
 /// Longest text of one annotation.
 const AT_MOST: usize = 4096;
+
+/// The value that a check found, with its name. What is no number in JSON is left out.
+pub(crate) fn measured(plan: &Plan, question: &Question, answer: &Answer) -> Option<(String, f64)> {
+    let (Question::Metric(id), Answer::Value(value)) = (question, answer) else { return None };
+    let check = plan.checks.get(id.0)?;
+    value.is_finite().then(|| (check.name.clone(), *value))
+}
+
+/// The annotation of an event that says what the checks of its tick found, good values among them.
+pub(crate) fn values_annotation(values: &BTreeMap<String, f64>) -> Option<(String, String)> {
+    let text = serde_json::to_string(values).ok()?;
+    (!values.is_empty() && text.len() <= AT_MOST).then(|| ("canaryd/values".to_owned(), text))
+}
 
 /// One failed check.
 #[derive(Clone)]

@@ -33,6 +33,8 @@ pub(crate) struct Memory {
     pub(crate) target: String,
     /// What the failed check of the present call found.
     pub(crate) finding: Option<Finding>,
+    /// Values that the checks of the present call found, good or bad, by name.
+    pub(crate) values: BTreeMap<String, f64>,
     /// The rollout, and those of its metrics whose missing values were explained.
     pub(crate) explained: (String, BTreeSet<String>),
     /// What is worth keeping of the rollout under way.
@@ -55,6 +57,7 @@ impl Memory {
             released: false,
             target: String::new(),
             finding: None,
+            values: BTreeMap::new(),
             explained: Default::default(),
             story: Story::default(),
         }

@@ -1,6 +1,6 @@
 //! One call: observe, decide (asking what the core wants to know), perform, commit, announce.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,17 +11,20 @@ use canary_core::{
 };
 use canary_routers::{ObjectError, Routers};
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use crate::announce::{AlertRoutes, Batch, Outlets};
 use crate::asking::Asking;
 use crate::cache::{Cache, Reader};
 use crate::clock::Clock;
-use crate::finding::Finding;
+use crate::commands;
+use crate::finding::{Finding, measured};
 use crate::history;
 use crate::memory::Memory;
 use crate::metadata::{keep_finalizer, same_object, steer};
 use crate::perform::{EffectError, Performer};
 use crate::settings::Settings;
+use crate::spans;
 use crate::store::Key;
 use crate::subject::{Subject, about, canary_kind, has_finalizer};
 use crate::telemetry::Telemetry;
@@ -80,7 +83,7 @@ pub(crate) async fn reconcile(
         call.tell_what_was_missed(memory).await;
         context.telemetry.phase(&subject.plan.namespace, &subject.plan.target, subject.status.phase);
     }
-    let next = call.run(memory).await;
+    let next = call.run(memory).instrument(spans::call(&subject)).await;
     memory.due = next;
     next
 }
@@ -108,6 +111,7 @@ async fn refuse(
             transition: false,
             again: false,
             finding: None,
+            values: BTreeMap::new(),
         };
         memory.announcer.announce(batch);
         context.telemetry.reconcile_failed("invalid");
@@ -181,27 +185,29 @@ impl Call<'_> {
             Ok(performer) => performer,
             Err(error) => return self.cannot_be_released(memory, &error),
         };
-        let (mut seen, error) = performer.observe(self.now).await;
+        let (mut seen, error) = performer.observe(self.now).instrument(spans::observe()).await;
         if let Some(error) = error {
             tracing::debug!(canary = %self.name(), category = error.category(), error = %error, "observing failed");
             telemetry.reconcile_failed(error.category());
         }
         memory.complete(&mut seen, self.now);
-        seen.command.clone_from(&self.subject.command);
+        seen.command = commands::with_author(self.context, self.subject).await;
         seen.steering.clone_from(&self.subject.steering);
 
         let mut answers = Vec::new();
-        let mut finding = None;
+        let (mut finding, mut values) = (None, BTreeMap::new());
         let mut decision = loop {
             match next(&self.subject.plan, &self.subject.status, &seen, &answers, self.now) {
                 Next::Done(decision) => break *decision,
                 Next::Ask(question) => {
                     let (answer, found) = self.context.asking.ask(self.subject, self.reader, &question).await;
+                    values.extend(measured(&self.subject.plan, &question, &answer));
                     answers.push(answer);
                     finding = found.or(finding);
                 }
             }
         };
+        spans::decided(&decision);
         if decision.tick {
             memory.last_tick = Some(self.now);
             let lag = memory.due.map_or(0, |due| self.now.duration_since(due).as_millis());
@@ -210,8 +216,10 @@ impl Call<'_> {
         performer.prepare(&mut decision);
         let analysed = decision.analysed;
         memory.finding = finding.map(|finding| self.with_explainer(memory, finding));
+        memory.values = values;
         let result = self.carry_out(&performer, decision, memory).await;
         memory.finding = None;
+        memory.values.clear();
         if analysed {
             let span = self.context.clock.now().duration_since(self.now).unsigned_abs();
             telemetry.tick_ended(&self.subject.plan.namespace, &self.subject.plan.target, span);
@@ -238,20 +246,23 @@ impl Call<'_> {
     ) -> Option<Timestamp> {
         for effect in &decision.effects {
             if let Effect::KeepFinalizer(keep) = effect {
-                if let Err(error) = keep_finalizer(self.context, self.object, *keep).await {
+                let kept = keep_finalizer(self.context, self.object, *keep).instrument(spans::effect(effect));
+                if let Err(error) = kept.await {
                     return Some(self.commit_failed(memory, &decision, &error));
                 }
                 continue;
             }
             if let Effect::Steer(steering) = effect {
-                match steer(self.context, self.object, steering).await {
+                match steer(self.context, self.object, steering).instrument(spans::effect(effect)).await {
                     Ok(()) => continue,
                     // Another command came meanwhile, which may lead to another decision.
                     Err(ObjectError::Conflict(_)) => return Some(self.now),
                     Err(error) => return Some(self.commit_failed(memory, &decision, &error)),
                 }
             }
-            if let Err(error) = performer.perform(effect).await {
+            let span = spans::effect(effect);
+            if let Err(error) = performer.perform(effect).instrument(span.clone()).await {
+                spans::failed_by(&span, error.category());
                 return Some(self.effect_failed(memory, &decision, effect, &error));
             }
         }
@@ -260,7 +271,7 @@ impl Call<'_> {
         let mut transition = false;
         if let Commit::Status(new) = &decision.commit {
             if !new.same_but_for_times(&self.subject.status)
-                && let Err(error) = self.commit(new).await
+                && let Err(error) = self.commit_in_span(new).await
             {
                 return Some(self.commit_failed(memory, &decision, &error));
             }
@@ -294,6 +305,12 @@ impl Call<'_> {
             then.retain(|t| !matches!(t, Then::Announce(Notice { what: Happening::Suspended, .. })));
         }
         then
+    }
+
+    async fn commit_in_span(&self, status: &Status) -> Result<(), ObjectError> {
+        let span = spans::commit(status.phase);
+        let result = self.commit(status).instrument(span.clone()).await;
+        result.inspect_err(|error| spans::failed_by(&span, error.category()))
     }
 
     /// Writes the status on the version that was read. If the Canary changed meanwhile, but not its status, the write is
@@ -413,6 +430,7 @@ impl Call<'_> {
             transition,
             again,
             finding: memory.finding.clone(),
+            values: memory.values.clone(),
         });
     }
 

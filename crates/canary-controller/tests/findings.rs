@@ -98,3 +98,31 @@ fn missing_values_are_explained_once_for_each_rollout_and_metric() {
         .sum();
     assert_eq!(counts, 1);
 }
+
+#[test]
+fn good_values_are_kept_on_the_events_of_their_tick() {
+    let (sandbox, annotations) = told(Ok(Some(99.5)), "Advance podinfo.test canary weight 20");
+    let values: Value = serde_json::from_str(annotations["canaryd/values"].as_str().unwrap()).unwrap();
+    assert_eq!(values, json!({"request-success-rate": 99.5, "request-duration": 20.0}));
+    let events = sandbox.list("events", NAMESPACE);
+    let first = events.iter().find(|e| e["message"] == "Starting canary analysis for podinfo.test").unwrap();
+    assert_eq!(first["metadata"]["annotations"], Value::Null, "nothing was asked before the first step");
+}
+
+#[test]
+fn an_alert_that_nobody_gets_is_told_as_an_event() {
+    let sandbox = sandbox();
+    let alerts = json!([{"name": "on-call", "providerRef": {"name": "absent"}}]);
+    let patch = json!({"spec": {"analysis": {"alerts": alerts}}});
+    sandbox.patch_object(CANARIES, NAMESPACE, "podinfo", &patch).unwrap();
+    let providers = MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Answers(Ok(Some(100.0))))));
+    live_with(&sandbox, Settings::default(), Arc::new(Open), providers, pass(60));
+    let events = sandbox.list("events", NAMESPACE);
+    let text = "An alert of podinfo.test was not delivered: on-call: alertproviders.flagger.app \"absent\" not found";
+    let found = events.iter().find(|e| e["message"] == text);
+    let found = found.unwrap_or_else(|| panic!("{:?}", messages(&sandbox)));
+    assert_eq!(
+        (&found["type"], &found["metadata"]["annotations"]["canaryd/alert"]),
+        (&json!("Warning"), &json!("on-call"))
+    );
+}

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use canary_core::{Check, CheckSource, Hook, Phase, Plan, Weights};
 use jiff::Timestamp;
 
-use crate::live::{Facts, Side, age, span};
+use crate::live::{Facts, Receiver, Side, Told, age, span};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
@@ -21,11 +21,13 @@ const BAR: usize = 20;
 struct Node {
     style: Style,
     text: String,
+    /// What stands there instead where the text is too wide.
+    narrow: Option<String>,
     below: Vec<Node>,
 }
 
 fn node(text: impl Into<String>) -> Node {
-    Node { style: Style::new(), text: text.into(), below: Vec::new() }
+    Node { style: Style::new(), text: text.into(), narrow: None, below: Vec::new() }
 }
 
 impl Node {
@@ -50,12 +52,14 @@ pub(crate) fn draw(facts: &Facts, now: Timestamp, width: usize) -> String {
             all.push(traffic(facts, plan));
             all.extend(group("checks", plan.checks.iter().map(|c| check(facts, c, now)).collect()));
             all.extend(group("hooks", plan.hooks.iter().map(|h| hook(facts, h)).collect()));
+            all.extend(group("alerts", facts.alerts.iter().map(|r| receiver(facts, r, now)).collect()));
             all.extend(pace(facts, plan, now));
         }
         Err(problem) => all.push(node(problem).styled(BAD)),
     }
     all.extend(orders(facts));
-    let told = facts.events.iter().take(EVENTS).map(|e| {
+    // What became of alerts stands with them.
+    let told = facts.events.iter().filter(|e| e.undelivered.is_none()).take(EVENTS).map(|e| {
         let style = if e.warning { WARN } else { DIM };
         node(format!("{:>5} ago  {}", age(e.at, now), e.text)).styled(style)
     });
@@ -92,14 +96,12 @@ fn head(facts: &Facts, now: Timestamp) -> String {
 }
 
 fn side(role: &str, side: &Side, now: Timestamp) -> Node {
-    let text = format!(
-        "{role:<8} {}/{}  {}/{} ready  {}",
-        side.kind,
-        side.name,
-        side.ready,
-        side.wanted,
-        side.images.join(", ")
-    );
+    let text = |images: &[String]| {
+        let Side { kind, name, ready, wanted, .. } = side;
+        format!("{role:<8} {kind}/{name}  {ready}/{wanted} ready  {}", images.join(", "))
+    };
+    // The tag is what differs, not the registry.
+    let short = |image: &String| image.rsplit('/').next().unwrap_or_default().to_owned();
     let style = if side.ready < side.wanted { WARN } else { Style::new() };
     let pods = side.pods.iter().map(|pod| {
         let old = pod.created.map(|t| age(t, now)).unwrap_or_default();
@@ -107,7 +109,9 @@ fn side(role: &str, side: &Side, now: Timestamp) -> Node {
         let (mark, style) = if pod.ready { ("ready", GOOD) } else { ("not ready", WARN) };
         node(format!("Pod {}  {mark}  {}  {old}{restarts}", pod.name, pod.state)).styled(style)
     });
-    node(text).styled(style).over(pods.collect())
+    let mut line = node(text(&side.images)).styled(style).over(pods.collect());
+    line.narrow = Some(text(&side.images.iter().map(short).collect::<Vec<_>>()));
+    line
 }
 
 fn traffic(facts: &Facts, plan: &Plan) -> Node {
@@ -147,14 +151,27 @@ fn check(facts: &Facts, check: &Check, now: Timestamp) -> Node {
         (None, Some(max)) => format!("at most {max}"),
         (None, None) => "any value".into(),
     };
-    // A check tells its value only when it fails; a step after that means that it passed.
-    let spoke = facts
-        .events
-        .iter()
-        .find(|e| e.warning && e.text.contains("Halt") && e.text.contains(check_name(check)));
-    let moved =
-        facts.events.iter().find(|e| e.text.starts_with("Advance ") || e.text.starts_with("Copying "));
+    // Events of ours hold what their tick found; those of Flagger say it of bad values, and a step means good ones.
+    let halted = |e: &&Told| e.warning && e.text.contains("Halt") && e.text.contains(check_name(check));
+    let value = |e: &Told| e.values.get(&check.name).copied();
+    let of_this_rollout =
+        || facts.events.iter().take_while(|e| !e.text.starts_with("New revision detected! Scaling"));
+    let unanswered = |e: &Told| e.unanswered.as_ref().filter(|(name, _)| *name == check.name).cloned();
+    let spoke = of_this_rollout().find(|e| value(e).is_some() || unanswered(e).is_some() || halted(e));
+    let moved = of_this_rollout().find(|e| e.text.starts_with("Advance ") || e.text.starts_with("Copying "));
     let (text, style) = match (spoke, moved) {
+        (Some(told), _) if value(told).is_some() => {
+            let value = value(told).unwrap_or_default();
+            // Durations are judged as whole milliseconds.
+            let judged = if check.source == CheckSource::Duration { value.trunc() } else { value };
+            let bad = check.bounds.violation(judged).is_some();
+            let (word, style) = if bad { ("bad", WARN) } else { ("good", GOOD) };
+            (format!("{:<10} {word}  {} ago", number(value), age(told.at, now)), style)
+        }
+        (Some(told), _) if unanswered(told).is_some() => {
+            let trouble = unanswered(told).map(|(_, trouble)| trouble.replace('-', " ")).unwrap_or_default();
+            (format!("{trouble}  {} ago", age(told.at, now)), WARN)
+        }
         (Some(bad), moved) if moved.is_none_or(|m| m.at < bad.at) => {
             let value = bad.text.split(check_name(check)).last().unwrap_or_default().trim();
             (format!("{value}  {} ago", age(bad.at, now)), WARN)
@@ -163,6 +180,28 @@ fn check(facts: &Facts, check: &Check, now: Timestamp) -> Node {
         _ => ("not asked".into(), DIM),
     };
     node(format!("{:<24} {bounds:<14} {text}", check.name)).styled(style)
+}
+
+/// At most two digits behind the point, and none that say nothing.
+fn number(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Who is alerted of what, and whether that fails.
+fn receiver(facts: &Facts, receiver: &Receiver, now: Timestamp) -> Node {
+    let rule = &receiver.rule;
+    let provider = format!("AlertProvider {}.{}", rule.provider.1, rule.provider.0);
+    let (state, style) = match &receiver.provider {
+        Ok(service) => (format!("{service}  by {provider}"), Style::new()),
+        Err(missing) => (format!("{provider}: {missing}"), BAD),
+    };
+    let undelivered = facts.events.iter().find(|e| e.undelivered.as_ref() == Some(&rule.name)).map(|told| {
+        let why = told.text.split_once(&format!("{}: ", rule.name)).map_or("", |(_, why)| why);
+        node(format!("not delivered {} ago: {why}", age(told.at, now))).styled(BAD)
+    });
+    let text = format!("{:<24} {:<15}  {state}", rule.name, format!("{} and above", rule.severity));
+    node(text).styled(style).over(undelivered.into_iter().collect())
 }
 
 fn is_analysed(phase: Phase) -> bool {
@@ -230,7 +269,9 @@ fn lines(nodes: &[Node], indent: &str, width: usize, text: &mut String) {
         let last = n + 1 == nodes.len();
         let (branch, trunk) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
         let room = width.saturating_sub(indent.chars().count() + 3);
-        let line = fit(node.text.trim_end(), room, node.style);
+        let wide = node.text.trim_end();
+        let shown = node.narrow.as_deref().filter(|_| wide.chars().count() > room).unwrap_or(wide);
+        let line = fit(shown, room, node.style);
         text.extend([indent, branch, &line, "\n"]);
         lines(&node.below, &format!("{indent}{trunk}"), width, text);
     }

@@ -1,11 +1,13 @@
 //! What a cluster knows of one canary, read once. A part that may not be read is missing, and says why.
 
-use canary_api::{Canary, Options, PastRollout, TargetKind, ValidCanary};
-use canary_core::{Command, Phase, Plan, Status, Steering, Unreadable, Weights};
+use std::collections::BTreeMap;
+
+use canary_api::{AlertProvider, Canary, Options, PastRollout, TargetKind, ValidCanary};
+use canary_core::{AlertRule, Command, Phase, Plan, Status, Steering, Unreadable, Weights};
 use canary_routers::{LiveObjects, Objects, Routers};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{Event, Pod, Service};
+use k8s_openapi::api::core::v1::{Event, Pod, Secret, Service};
 use kube::Api;
 use kube::api::ListParams;
 use kube::core::ApiResource;
@@ -34,6 +36,8 @@ pub(crate) struct Facts {
     pub(crate) services: Vec<(String, String)>,
     /// Events about the canary, the latest first: kind, text, time.
     pub(crate) events: Vec<Told>,
+    /// Whom the canary's alerts go to.
+    pub(crate) alerts: Vec<Receiver>,
 }
 
 /// An event.
@@ -42,6 +46,19 @@ pub(crate) struct Told {
     pub(crate) warning: bool,
     pub(crate) text: String,
     pub(crate) at: Timestamp,
+    /// What the checks of its tick found, by name.
+    pub(crate) values: BTreeMap<String, f64>,
+    /// The check that got no value, and why not.
+    pub(crate) unanswered: Option<(String, String)>,
+    /// The rule of the canary whose alert was not delivered.
+    pub(crate) undelivered: Option<String>,
+}
+
+/// Somebody who is alerted.
+pub(crate) struct Receiver {
+    pub(crate) rule: AlertRule,
+    /// Its service and channel, or why it gets nothing.
+    pub(crate) provider: Result<String, String>,
 }
 
 /// A workload and its pods.
@@ -85,6 +102,7 @@ impl Facts {
             routes: Vec::new(),
             services: Vec::new(),
             events: Vec::new(),
+            alerts: Vec::new(),
         }
     }
 
@@ -104,7 +122,13 @@ impl Facts {
             let services = reach.services(apex).await;
             let (weights, routes) = reach.routes(valid, &facts.status).await;
             (facts.target, facts.primary) = (a, b);
+            let mut alerts = Vec::new();
+            for rule in valid.alert_rules() {
+                let provider = reach.alert_provider(&rule).await;
+                alerts.push(Receiver { rule, provider });
+            }
             (facts.services, facts.weights, facts.routes) = (services, weights, routes);
+            facts.alerts = alerts;
         }
         facts.events = events;
         facts
@@ -221,6 +245,31 @@ impl Reach<'_> {
         (weights, names)
     }
 
+    /// The provider of an alert: service and channel, or what is missing. What may not be read is not held against it.
+    async fn alert_provider(&self, rule: &AlertRule) -> Result<String, String> {
+        let (namespace, name) = &rule.provider;
+        let client = &self.cluster.client;
+        let found = Api::<AlertProvider>::namespaced(client.clone(), namespace).get_opt(name).await;
+        let provider = match found {
+            Ok(Some(provider)) => provider,
+            Ok(None) => return Err("there is no such AlertProvider".into()),
+            Err(kube::Error::Api(status)) => return Err(status.message),
+            Err(error) => return Err(error.to_string()),
+        };
+        let spec = provider.check().map_err(|invalid| invalid.to_string())?;
+        if let Some(reference) = &spec.secret_ref {
+            let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+            // Its metadata is enough: nobody here needs to see an address or a token.
+            if let Ok(None) = secrets.get_metadata_opt(&reference.name).await {
+                return Err(format!("there is no Secret {}", reference.name));
+            }
+        }
+        let channel = spec.channel.as_deref().filter(|c| !c.is_empty());
+        Ok(channel.map_or(spec.kind.clone(), |channel| {
+            format!("{} #{}", spec.kind, channel.trim_start_matches('#'))
+        }))
+    }
+
     async fn events(&self, name: &str) -> Vec<Told> {
         let api: Api<Event> = Api::namespaced(self.cluster.client.clone(), self.namespace);
         let fields = format!("involvedObject.kind=Canary,involvedObject.name={name}");
@@ -233,15 +282,33 @@ impl Reach<'_> {
             let object = &e.involved_object;
             (object.kind.as_deref(), object.name.as_deref()) == (Some("Canary"), Some(name))
         };
-        let told = |e: Event| Told {
-            warning: e.type_.as_deref() == Some("Warning"),
-            at: e.last_timestamp.or(e.first_timestamp).map_or(Timestamp::UNIX_EPOCH, |t| t.0),
-            text: e.message.unwrap_or_default(),
-        };
         let listed = listed.map(|l| l.items).unwrap_or_default();
-        let mut events: Vec<Told> = listed.into_iter().filter(about).map(told).collect();
+        let mut events: Vec<Told> = listed.into_iter().filter(about).map(Told::from).collect();
         events.sort_by(|a, b| (b.at, &a.text).cmp(&(a.at, &b.text)));
         events
+    }
+}
+
+impl From<Event> for Told {
+    fn from(event: Event) -> Self {
+        let notes = event.metadata.annotations.unwrap_or_default();
+        let note = |name: &str| notes.get(&format!("canaryd/{name}"));
+        let mut values: BTreeMap<String, f64> =
+            note("values").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        if let (Some(metric), Some(value)) = (note("metric"), note("value").and_then(|v| v.parse().ok())) {
+            values.insert(metric.clone(), value);
+        }
+        Self {
+            warning: event.type_.as_deref() == Some("Warning"),
+            at: event.last_timestamp.or(event.first_timestamp).map_or(Timestamp::UNIX_EPOCH, |t| t.0),
+            unanswered: note("metric")
+                .filter(|m| !values.contains_key(*m))
+                .cloned()
+                .zip(note("trouble").cloned()),
+            undelivered: note("alert").cloned(),
+            text: event.message.unwrap_or_default(),
+            values,
+        }
     }
 }
 

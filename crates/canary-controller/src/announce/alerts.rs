@@ -50,6 +50,16 @@ pub(crate) struct AlertRoutes {
     pub(crate) reader: Option<Reader>,
 }
 
+/// An alert that did not arrive.
+#[derive(Debug, thiserror::Error)]
+#[error("{rule}: {reason}")]
+pub(crate) struct Undelivered {
+    /// Name of the canary's rule, or words for the controller's own notifier.
+    pub(crate) rule: String,
+    /// Never holds an address or a token.
+    reason: String,
+}
+
 /// Sends alerts.
 pub(crate) struct Alerts {
     pub(crate) notifiers: Notifiers,
@@ -61,8 +71,8 @@ pub(crate) struct Alerts {
 }
 
 impl Alerts {
-    /// Sends one alert to everybody whom it concerns. What fails is logged: a rollout does not depend on it.
-    pub(crate) async fn send(&self, mut alert: Alert, routes: &AlertRoutes) {
+    /// Sends one alert to everybody whom it concerns. What fails is logged and returned: a rollout does not depend on it.
+    pub(crate) async fn send(&self, mut alert: Alert, routes: &AlertRoutes) -> Vec<Undelivered> {
         if !self.cluster_name.is_empty() {
             alert.fields.insert(0, ("Cluster".to_owned(), self.cluster_name.clone()));
         }
@@ -72,9 +82,11 @@ impl Alerts {
                 && let Err(error) = notifier.send(&alert).await
             {
                 tracing::error!(canary, %error, "an alert was not delivered");
+                return vec![Undelivered { rule: "the controller's own".into(), reason: error.to_string() }];
             }
-            return;
+            return Vec::new();
         }
+        let mut undelivered = Vec::new();
         // Two rules may name one provider; it is told once.
         let mut told = BTreeSet::new();
         for rule in routes.rules.iter().filter(|rule| alert.severity >= rule.severity) {
@@ -87,8 +99,10 @@ impl Alerts {
             };
             if let Err(error) = sent {
                 tracing::error!(canary, alert = %rule.name, error, "an alert was not delivered");
+                undelivered.push(Undelivered { rule: rule.name.clone(), reason: error });
             }
         }
+        undelivered
     }
 
     /// The notifier of a rule, made anew, so that a changed provider or secret counts at once.
