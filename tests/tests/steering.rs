@@ -73,9 +73,9 @@ fn program() -> PathBuf {
     if let Some(built) = std::env::var_os("CANARYCTL") {
         return built.into();
     }
-    let built =
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "canaryctl"]).status().unwrap();
-    assert!(built.success());
+    // Of the workspace, so that it is made of what has been built already.
+    let build = ["build", "--quiet", "--workspace", "--bin", "canaryctl"];
+    assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success());
     let here = std::env::current_exe().unwrap();
     here.parent().and_then(Path::parent).unwrap().join("canaryctl")
 }
