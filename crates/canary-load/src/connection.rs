@@ -44,7 +44,7 @@ pub(crate) struct Http1 {
 }
 
 impl Http1 {
-    async fn open(dialer: &Dialer, target: &Target) -> Result<Self, ErrorClass> {
+    pub(crate) async fn open(dialer: &Dialer, target: &Target) -> Result<Self, ErrorClass> {
         let stream = dialer.dial(target).await?;
         let (sender, driver) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|_| ErrorClass::Connect)?;
@@ -84,7 +84,7 @@ impl Http1 {
         .await
     }
 
-    async fn exchange(
+    pub(crate) async fn exchange(
         &mut self,
         request: Request<Full<Bytes>>,
         keep: usize,
@@ -143,19 +143,28 @@ pub(crate) async fn exchange(
                 Some(Connection::Http2(sender)) if !sender.is_closed() => sender,
                 _ => open_http2(shared, dialer, target).await?,
             };
-            sender.ready().await.map_err(|_| ErrorClass::Reset)?;
-            let answer = sender.send_request(request).await.map_err(|_| ErrorClass::Reset)?;
-            let (mut received, mut body) = split(answer, keep);
-            let mut kept = BytesMut::new();
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|_| ErrorClass::Reset)?;
-                received.take(frame.into_data().ok(), &mut kept, keep);
-            }
-            received.body = kept.freeze();
+            let received = exchange_http2(&mut sender, request, keep).await?;
             *place = Some(Connection::Http2(sender));
             Ok(received)
         }
     }
+}
+
+pub(crate) async fn exchange_http2(
+    sender: &mut http2::SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+    keep: usize,
+) -> Result<Received, ErrorClass> {
+    sender.ready().await.map_err(|_| ErrorClass::Reset)?;
+    let answer = sender.send_request(request).await.map_err(|_| ErrorClass::Reset)?;
+    let (mut received, mut body) = split(answer, keep);
+    let mut kept = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ErrorClass::Reset)?;
+        received.take(frame.into_data().ok(), &mut kept, keep);
+    }
+    received.body = kept.freeze();
+    Ok(received)
 }
 
 async fn exchange_http1(

@@ -17,6 +17,12 @@ pub(crate) struct Dialer {
     tls: Option<[Arc<ClientConfig>; 2]>,
 }
 
+impl std::fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialer").field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}
+
 impl Dialer {
     pub(crate) fn new(plan: &Plan) -> Result<Self, TlsError> {
         let tls = if plan.targets.iter().any(Target::is_tls) {

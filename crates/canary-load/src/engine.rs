@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
+use tokio::runtime::LocalOptions;
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio::task::LocalSet;
 
 use crate::dial::Dialer;
 use crate::floor::Floor;
@@ -69,6 +69,7 @@ impl Engine {
                 start,
                 left: left.clone(),
                 index,
+                threads,
                 commands: receiver,
                 told: told.clone(),
             });
@@ -104,39 +105,61 @@ struct Shard {
     start: Instant,
     left: Option<Arc<AtomicU64>>,
     index: usize,
+    threads: usize,
     commands: mpsc::UnboundedReceiver<Command>,
     told: Sender<Told>,
 }
 
 impl Shard {
     fn run(self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        // A local runtime: tasks of this thread need no queue with a lock, as they do in a set of local tasks.
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         // Without a runtime nothing is told, and the run ends without a report.
         let Ok(runtime) = runtime else { return };
-        let tasks = LocalSet::new();
-        tasks.block_on(&runtime, async {
-            let Ok(timer) = Timer::new() else { return };
+        let told = self.told.clone();
+        let end = runtime.block_on(async {
+            let timer = Timer::new().ok()?;
             let seed = u64::try_from(self.index).unwrap_or_default();
             let floor = Floor::new(self.plan, self.dialer, self.connections, self.start, self.left, seed);
             let pacer = Pacer {
                 floor: Rc::new(floor),
                 schedule: self.schedule,
                 start: self.start,
+                threads: u32::try_from(self.threads).map_or(1.0, f64::from),
                 commands: self.commands,
                 told: self.told,
                 timer,
             };
-            pacer.run().await;
+            Some(pacer.run().await)
         });
-        // A look-up that hangs must not hold up the end.
-        drop(tasks);
+        // A look-up that hangs must not hold up the end. Visits that were cut are dropped here, before the report.
         runtime.shutdown_background();
+        if let Some(end) = end {
+            let _ = told.send(end);
+        }
     }
 }
 
+/// What one thread does easily, in requests per second.
+const EASY: f64 = 8000.0;
+
+/// Few threads for a low rate: what costs then is waking up, and one thread that wakes for an arrival finds answers, too.
 fn thread_count(plan: &Plan) -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let wanted = if plan.limits.threads == 0 { cores } else { plan.limits.threads };
+    let highest = match &plan.pace {
+        Pace::Open { profile, .. } => profile.highest(),
+        Pace::Closed => f64::INFINITY,
+    };
+    // A rate of 0 is set later by somebody else.
+    let is_known = highest > 0.0 && highest.is_finite();
+    let wanted = match plan.limits.threads {
+        0 if is_known => (1..cores)
+            .find(|&n| highest <= EASY * f64::from(u32::try_from(n).unwrap_or(u32::MAX)))
+            .unwrap_or(cores),
+        0 => cores,
+        given => given,
+    };
     wanted.min(plan.limits.connections).max(1)
 }
 

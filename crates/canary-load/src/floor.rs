@@ -2,18 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BinaryHeap, VecDeque};
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
 
-use crate::connection::{Connection, Shared};
+use crate::connection::Shared;
+use crate::desk::Desk;
 use crate::dial::Dialer;
 use crate::histogram::record;
 use crate::tally::Tally;
@@ -61,42 +60,6 @@ impl Ord for Pausing {
     }
 }
 
-/// Where an idle worker waits for its next job.
-#[derive(Default)]
-pub(crate) struct Desk {
-    job: RefCell<Option<Job>>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Desk {
-    /// Waits for a job, and sees to idle connections meanwhile.
-    pub(crate) async fn wait(&self, connections: &mut [Option<Connection>]) -> Job {
-        poll_fn(|cx| {
-            if let Some(job) = self.job.borrow_mut().take() {
-                return Poll::Ready(job);
-            }
-            for place in connections.iter_mut() {
-                if let Some(connection) = place {
-                    connection.poll_idle(cx);
-                    if connection.is_over() {
-                        *place = None;
-                    }
-                }
-            }
-            *self.waker.borrow_mut() = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await
-    }
-
-    fn put(&self, job: Job) {
-        *self.job.borrow_mut() = Some(job);
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
-    }
-}
-
 /// The state of one thread.
 pub(crate) struct Floor {
     pub(crate) plan: Arc<Plan>,
@@ -106,9 +69,16 @@ pub(crate) struct Floor {
     pub(crate) pausing: RefCell<BinaryHeap<Pausing>>,
     /// The last to become idle is the first to work: few connections stay warm, and few are opened.
     idle: RefCell<Vec<Rc<Desk>>>,
-    workers: Cell<usize>,
+    /// Those of all workers.
+    desks: RefCell<Vec<Rc<Desk>>>,
+    /// When the first request under way may have taken too long.
+    next_deadline: Cell<Option<Instant>>,
+    /// When the pacer looks around again.
+    pub(crate) wakes_at: Cell<Option<Instant>>,
     most_workers: usize,
     pub(crate) busy: Cell<usize>,
+    /// Visits that wait for something other than time.
+    held_up: Cell<usize>,
     /// Something happened that the pacer may wait for.
     pub(crate) changed: Notify,
     pub(crate) stopping: Cell<bool>,
@@ -148,9 +118,12 @@ impl Floor {
             queue: RefCell::default(),
             pausing: RefCell::default(),
             idle: RefCell::default(),
-            workers: Cell::new(0),
+            desks: RefCell::default(),
+            next_deadline: Cell::new(None),
+            wakes_at: Cell::new(None),
             most_workers: connections * streams,
             busy: Cell::new(0),
+            held_up: Cell::new(0),
             changed: Notify::new(),
             stopping: Cell::new(false),
             awaiting_end: Cell::new(false),
@@ -197,11 +170,15 @@ impl Floor {
     }
 
     /// The next request of a visit, if it has one now.
-    pub(crate) fn go_on(&self, flow: usize, mut visit: Box<dyn Visit>, intended: Instant) -> Option<Job> {
+    pub(crate) fn go_on(
+        self: &Rc<Self>,
+        flow: usize,
+        mut visit: Box<dyn Visit>,
+        intended: Instant,
+    ) -> Option<Job> {
         match visit.next() {
             crate::Next::Send(sending) => {
                 let Sending { step, target, request } = *sending;
-                let request = Arc::new(request);
                 let place = self.plan_request(flow, step);
                 let target = target.min(self.plan.targets.len() - 1);
                 Some(Job { intended, flow, place, target, request, visit: Some(visit), at_once: false })
@@ -209,6 +186,21 @@ impl Floor {
             crate::Next::Pause(length) => {
                 self.pausing.borrow_mut().push(Pausing { until: Instant::now() + length, flow, visit });
                 self.changed.notify_one();
+                None
+            }
+            crate::Next::After(ready) => {
+                self.held_up.set(self.held_up.get() + 1);
+                let floor = self.clone();
+                tokio::task::spawn_local(async move {
+                    ready.await;
+                    floor.held_up.set(floor.held_up.get() - 1);
+                    if !floor.stopping.get()
+                        && let Some(job) = floor.go_on(flow, visit, Instant::now())
+                    {
+                        floor.hand_out(job);
+                    }
+                    floor.changed.notify_one();
+                });
                 None
             }
             crate::Next::End { skipped } => {
@@ -254,7 +246,7 @@ impl Floor {
             job.at_once = true;
             self.busy.set(self.busy.get() + 1);
             desk.put(job);
-        } else if self.workers.get() < self.most_workers {
+        } else if self.desks.borrow().len() < self.most_workers {
             job.at_once = true;
             self.busy.set(self.busy.get() + 1);
             self.hire(Some(job));
@@ -274,9 +266,13 @@ impl Floor {
     }
 
     fn hire(self: &Rc<Self>, first: Option<Job>) {
-        let number = self.workers.get();
-        self.workers.set(number + 1);
-        tokio::task::spawn_local(crate::worker::work(self.clone(), number, first));
+        let desk = Rc::new(Desk::default());
+        let number = {
+            let mut desks = self.desks.borrow_mut();
+            desks.push(desk.clone());
+            desks.len() - 1
+        };
+        tokio::task::spawn_local(crate::worker::work(self.clone(), desk, number, first));
     }
 
     /// What a worker does next, if it has anything to do at once.
@@ -310,7 +306,7 @@ impl Floor {
                 job.at_once = true;
                 return Some(job);
             }
-            if !self.pausing.borrow().is_empty() {
+            if !self.pausing.borrow().is_empty() || self.held_up.get() > 0 {
                 return None;
             }
         }
@@ -325,8 +321,29 @@ impl Floor {
         }
     }
 
-    /// Counts requests that have waited for the whole timeout.
+    /// A request under way has to be over by then.
+    pub(crate) fn expect_by(&self, deadline: Instant) {
+        if self.next_deadline.get().is_none_or(|next| deadline < next) {
+            self.next_deadline.set(Some(deadline));
+            if self.wakes_at.get().is_some_and(|at| deadline < at) {
+                self.changed.notify_one();
+            }
+        }
+    }
+
+    /// Ends requests under way that have taken too long. The runtime's timers could do it; but each one that is set wakes
+    /// its driver, which costs as much as sending a small request.
+    fn expire_under_way(&self, now: Instant) {
+        if self.next_deadline.get().is_none_or(|next| now < next) {
+            return;
+        }
+        let desks = self.desks.borrow();
+        self.next_deadline.set(desks.iter().filter_map(|desk| desk.expire(now)).min());
+    }
+
+    /// Ends requests under way that have taken too long, and counts those that have waited for the whole timeout.
     pub(crate) fn expire(&self, now: Instant) {
+        self.expire_under_way(now);
         let timeout = self.plan.limits.timeout;
         loop {
             let late = {
@@ -355,9 +372,10 @@ impl Floor {
         self.pausing.borrow_mut().clear();
     }
 
-    /// When the first of those who wait for a connection has waited too long.
+    /// When the first of those who wait for a connection or an answer has waited too long.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.queue.borrow().front().map(|job| job.intended + self.plan.limits.timeout)
+        let waiting = self.queue.borrow().front().map(|job| job.intended + self.plan.limits.timeout);
+        [waiting, self.next_deadline.get()].into_iter().flatten().min()
     }
 
     /// Visits whose pause is over go on.
@@ -379,7 +397,10 @@ impl Floor {
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
-        self.busy.get() == 0 && self.queue.borrow().is_empty() && self.pausing.borrow().is_empty()
+        self.busy.get() == 0
+            && self.held_up.get() == 0
+            && self.queue.borrow().is_empty()
+            && self.pausing.borrow().is_empty()
     }
 
     pub(crate) fn deadline(&self, job: &Job) -> Instant {

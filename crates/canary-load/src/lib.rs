@@ -2,7 +2,9 @@
 
 mod address;
 mod arrivals;
+mod client;
 mod connection;
+mod desk;
 mod dial;
 mod engine;
 mod floor;
@@ -27,6 +29,7 @@ mod worker;
 
 pub use address::{AddressPolicy, AnyAddress};
 pub use arrivals::Arrivals;
+pub use client::Client;
 pub use engine::{Engine, StartError};
 pub use outcome::{Answer, ErrorClass};
 pub use plan::{Flow, Limits, Pace, Plan, PlanError, Work};

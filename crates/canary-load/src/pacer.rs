@@ -13,14 +13,19 @@ use crate::run::{Command, Told};
 use crate::snapshot::{Beat, second_of};
 use crate::timer::Timer;
 
-/// Arrivals closer together than this come together: each waking costs more than a request.
-const QUANTUM: Duration = Duration::from_micros(200);
+/// Arrivals closer together than this come together, since each waking costs more than a request: exact when they are few,
+/// cheap when they are many.
+fn quantum(thread_rate: f64) -> Duration {
+    Duration::from_nanos(20).mul_f64(thread_rate.clamp(2_500.0, 12_500.0))
+}
 
 pub(crate) struct Pacer {
     pub(crate) floor: Rc<Floor>,
     /// None: closed loops, whose workers pace themselves.
     pub(crate) schedule: Option<Schedule>,
     pub(crate) start: Instant,
+    /// How many threads share the arrivals.
+    pub(crate) threads: f64,
     pub(crate) commands: UnboundedReceiver<Command>,
     pub(crate) told: Sender<Told>,
     pub(crate) timer: Timer,
@@ -34,8 +39,8 @@ struct Ending {
 }
 
 impl Pacer {
-    /// Runs until the plan is done, or stopped.
-    pub(crate) async fn run(mut self) {
+    /// Runs until the plan is done, or stopped. What it returns is to be told when everything of the thread is gone.
+    pub(crate) async fn run(mut self) -> Told {
         let mut lag = coarse();
         let (mut told_seconds, mut ending, mut deaf) = (0, Ending::default(), false);
         if self.schedule.is_none() {
@@ -60,6 +65,7 @@ impl Pacer {
             }
             let beat = self.start + Duration::from_secs(told_seconds + 1);
             let wake = self.next_waking(now, beat, ending);
+            self.floor.wakes_at.set(Some(wake));
             tokio::select! {
                 biased;
                 command = self.commands.recv(), if !deaf => match command {
@@ -75,7 +81,7 @@ impl Pacer {
         self.floor.tally.borrow_mut().cut();
         self.tell(told_seconds, &mut lag);
         let totals = std::mem::take(&mut self.floor.tally.borrow_mut().totals);
-        let _ = self.told.send(Told::End { totals, lag, elapsed: self.start.elapsed() });
+        Told::End { totals, lag, elapsed: self.start.elapsed() }
     }
 
     fn let_in(&mut self, now: Instant) {
@@ -101,7 +107,9 @@ impl Pacer {
 
     fn next_waking(&self, now: Instant, beat: Instant, ending: Ending) -> Instant {
         let arrival = self.schedule.as_ref().and_then(Schedule::peek).map(|at| self.start + at);
-        let arrival = arrival.filter(|_| !self.floor.stopping.get()).map(|at| at.max(now + QUANTUM));
+        let rate = self.schedule.as_ref().map_or(0.0, |schedule| schedule.rate(now - self.start));
+        let quantum = quantum(rate / self.threads);
+        let arrival = arrival.filter(|_| !self.floor.stopping.get()).map(|at| at.max(now + quantum));
         let paused = self.floor.pausing.borrow().peek().map(|first| first.until);
         let end = self.floor.end.filter(|end| *end > now);
         [arrival, paused, self.floor.next_expiry(), ending.cut, end]

@@ -134,7 +134,7 @@ pub struct Limits {
     pub connections: usize,
     /// How long after its intended start a request counts as failed, sent or not.
     pub timeout: Duration,
-    /// Threads; 0: one for each core, and not more than connections.
+    /// Threads, not more than connections; 0: one for each core, and fewer for a rate that fewer can send.
     pub threads: usize,
     /// How much of a body is kept for scripts, in bytes. All of it is read and counted.
     pub body: usize,

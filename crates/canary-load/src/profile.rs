@@ -57,6 +57,11 @@ impl Profile {
         rate
     }
 
+    /// The highest rate in it.
+    pub fn highest(&self) -> f64 {
+        self.stages.iter().map(|stage| stage.to).fold(self.start, f64::max)
+    }
+
     /// A rate that is negative or no number, if there is one.
     pub(crate) fn flaw(&self) -> Option<f64> {
         std::iter::once(self.start)

@@ -1,5 +1,9 @@
 //! Flows of several requests, written in code. What they are for is the embedder's business.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Answer, ErrorClass, Prepared};
@@ -31,7 +35,7 @@ use crate::{Answer, ErrorClass, Prepared};
 ///         };
 ///         self.done = step == 1;
 ///         match Prepared::new(&self.target, "GET", path, &[], "") {
-///             Ok(request) => Next::Send(Box::new(Sending { step, target: 0, request })),
+///             Ok(request) => Next::Send(Box::new(Sending { step, target: 0, request: request.into() })),
 ///             Err(_) => Next::End { skipped: vec![step] },
 ///         }
 ///     }
@@ -67,17 +71,29 @@ pub trait Visit {
 const _: Option<&dyn Visit> = None; // object-safe, or this does not compile
 
 /// What a visit does next.
-#[derive(Debug)]
 pub enum Next {
     /// Send a request at once.
     Send(Box<Sending>),
     /// Wait; the connection is free meanwhile.
     Pause(Duration),
+    /// Wait for something, such as a disk, before the next request; that request's intended start is then.
+    After(Pin<Box<dyn Future<Output = ()>>>),
     /// The visit is over.
     End {
         /// Steps that are left out because of an error: they count as planned and not sent.
         skipped: Vec<usize>,
     },
+}
+
+impl fmt::Debug for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(sending) => f.debug_tuple("Send").field(sending).finish(),
+            Self::Pause(length) => f.debug_tuple("Pause").field(length).finish(),
+            Self::After(_) => f.write_str("After"),
+            Self::End { skipped } => f.debug_struct("End").field("skipped", skipped).finish(),
+        }
+    }
 }
 
 /// A request of a visit.
@@ -87,6 +103,6 @@ pub struct Sending {
     pub step: usize,
     /// Which of the plan's targets it goes to.
     pub target: usize,
-    /// What is sent.
-    pub request: Prepared,
+    /// What is sent; one that does not change is made once and shared.
+    pub request: Arc<Prepared>,
 }

@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::connection::{Connection, Received, exchange};
-use crate::floor::{Desk, Floor, Job};
+use crate::desk::Desk;
+use crate::floor::{Floor, Job};
 use crate::histogram::record;
 use crate::{Answer, ErrorClass};
 
 /// Works until the thread ends. Without a first job it looks for one.
-pub(crate) async fn work(floor: Rc<Floor>, number: usize, first: Option<Job>) {
-    let desk = Rc::new(Desk::default());
+pub(crate) async fn work(floor: Rc<Floor>, desk: Rc<Desk>, number: usize, first: Option<Job>) {
     let mut connections: Vec<Option<Connection>> = floor.plan.targets.iter().map(|_| None).collect();
     let mut next = first;
     loop {
@@ -20,13 +20,14 @@ pub(crate) async fn work(floor: Rc<Floor>, number: usize, first: Option<Job>) {
             floor.rest(&desk);
             desk.wait(&mut connections).await
         };
-        next = perform(&floor, number, &mut connections, job).await;
+        next = perform(&floor, &desk, number, &mut connections, job).await;
     }
 }
 
 /// Sends the request and counts what becomes of it. The answer is the next request of the same visit.
 async fn perform(
     floor: &Rc<Floor>,
+    desk: &Desk,
     number: usize,
     connections: &mut [Option<Connection>],
     job: Job,
@@ -40,21 +41,21 @@ async fn perform(
             record(&mut tally.lag, sent.saturating_duration_since(job.intended));
         }
     }
-    let outcome = tokio::time::timeout_at(
-        floor.deadline(&job).into(),
-        exchange(
-            &mut connections[job.target],
-            floor.shared(job.target, number),
-            &floor.dialer,
-            &floor.plan.targets[job.target],
-            job.request.request(),
-            if job.visit.is_some() { limits.body.max(1) } else { 0 },
-            limits.churn,
-        ),
-    )
-    .await
-    .unwrap_or(Err(ErrorClass::Timeout));
-    let (latency, service) = (job.intended.elapsed(), sent.elapsed());
+    let deadline = floor.deadline(&job);
+    floor.expect_by(deadline);
+    let work = exchange(
+        &mut connections[job.target],
+        floor.shared(job.target, number),
+        &floor.dialer,
+        &floor.plan.targets[job.target],
+        job.request.request(),
+        if job.visit.is_some() { limits.body.max(1) } else { 0 },
+        limits.churn,
+    );
+    let outcome = desk.until(deadline, work).await.unwrap_or(Err(ErrorClass::Timeout));
+    let answered = Instant::now();
+    let latency = answered.saturating_duration_since(job.intended);
+    let service = answered.saturating_duration_since(sent);
     if let Ok(received) = &outcome {
         let mut tally = floor.tally.borrow_mut();
         let counts = tally.counts(job.place);

@@ -264,7 +264,7 @@ impl Visit for Visiting {
             _ => return Next::End { skipped: vec![] },
         };
         let request = Prepared::new(&self.target, "GET", &path, &[], "").unwrap();
-        Next::Send(Box::new(Sending { step: usize::from(self.at == 3), target: 0, request }))
+        Next::Send(Box::new(Sending { step: usize::from(self.at == 3), target: 0, request: request.into() }))
     }
 
     fn seen(&mut self, outcome: Result<&Answer, ErrorClass>) -> Result<(), ErrorClass> {
