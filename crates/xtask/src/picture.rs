@@ -17,6 +17,9 @@ const SANDBOX: &str = "canary-sandbox";
 /// Beside the layers: the load engine knows nothing of rollouts, and only programs put the two together.
 const LOAD: &str = "canary-load";
 
+/// On top of the load engine alone: scenario files.
+const SCENARIO: &str = "canary-scenario";
+
 /// Every edge that is not in the picture, as a sentence.
 pub(crate) fn problems(workspace: &Workspace) -> Vec<String> {
     workspace
@@ -53,8 +56,9 @@ fn is_allowed(place: Place, from: &str, edge: &Edge) -> bool {
     let to = edge.to.as_str();
     match place {
         Place::Uses => true,
-        Place::Bins => to == SANDBOX || to == LOAD || layer(to).is_some(),
+        Place::Bins => [SANDBOX, LOAD, SCENARIO].contains(&to) || layer(to).is_some(),
         Place::Crates if from == "xtask" => to == "canary-api",
+        Place::Crates if from == SCENARIO => to == LOAD || to == "canary-egress",
         Place::Crates if from == SANDBOX => to == "canary-core",
         // Contract suites run on the sandbox; the two lowest crates must build and test without Kubernetes around.
         Place::Crates if to == SANDBOX => edge.dev && layer(from) > layer("canary-api"),
@@ -101,6 +105,10 @@ mod tests {
         assert!(allowed(Place::Bins, "canary-loadtester", "canary-load", false));
         assert!(!allowed(Place::Crates, "canary-load", "canary-core", false));
         assert!(!allowed(Place::Crates, "canary-metrics", "canary-load", true));
+        assert!(allowed(Place::Crates, "canary-scenario", "canary-load", false));
+        assert!(allowed(Place::Bins, "canary-loadtester", "canary-scenario", false));
+        assert!(!allowed(Place::Crates, "canary-load", "canary-scenario", false));
+        assert!(!allowed(Place::Crates, "canary-scenario", "canary-api", false));
     }
 
     #[test]

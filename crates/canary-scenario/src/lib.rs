@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+
+mod check;
+mod cleaner;
+mod code;
+mod compile;
+mod complaints;
+mod consistency;
+mod feed;
+mod fetch;
+mod journal;
+mod judge;
+mod lines;
+mod loading;
+mod mistake;
+mod quantity;
+mod recover;
+mod report;
+mod scenario;
+mod selector;
+mod setting;
+mod source;
+mod spec;
+mod template;
+mod vars;
+mod visit;
+
+pub use cleaner::{Cleaner, Cleanup, Leftover};
+pub use complaints::Complaint;
+pub use fetch::{ClusterFiles, Fetched, Fetcher};
+pub use journal::{Entry, Journal, RunHeader, Values};
+pub use judge::{Rule, Ruling};
+pub use loading::TopUpPlan;
+pub use mistake::{Mistake, Mistakes};
+pub use quantity::{length, rate};
+pub use recover::recover;
+pub use report::{Histogram64, RunReport, Second, Seconds};
+pub use scenario::{Ready, Scenario};
+pub use setting::{CanaryNames, Setting};
+pub use spec::{
+    ArrivalsSpec, CleanupAt, CleanupBudget, FeedSpec, FlowSpec, FormatSpec, LoadSpec, Mode, ObjectKey,
+    OnFetchError, OrderSpec, ProtocolSpec, RealSpec, ScenarioFile, SourceSpec, StageSpec, StepSpec, schema,
+};

@@ -1,0 +1,173 @@
+//! How much load: from the texts of `load` to the engine's plan.
+
+use std::time::Duration;
+
+use canary_load::{Arrivals, Limits, Profile, Protocol, Stage, TopUpSettings};
+
+use crate::quantity::{length, rate, share};
+use crate::spec::{ArrivalsSpec, LoadSpec, Mode, ProtocolSpec};
+
+/// After that long a request counts as failed.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often Prometheus scrapes when nothing else is said.
+const SCRAPE: Duration = Duration::from_secs(15);
+/// Requests at a time on a connection of HTTP/2.
+const STREAMS: usize = 10;
+
+/// Real traffic that is filled up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopUpPlan {
+    /// What the law aims at.
+    pub settings: TopUpSettings,
+    /// Address of the Prometheus server.
+    pub prometheus: String,
+    /// Selector of the pods' request counters.
+    pub query: String,
+    /// How often Prometheus scrapes.
+    pub scrape: Duration,
+}
+
+/// What `load` comes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Loading {
+    pub(crate) profile: Profile,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) limits: Limits,
+    pub(crate) protocol: Protocol,
+    pub(crate) top_up: Option<TopUpPlan>,
+    /// The highest rate that it asks for.
+    pub(crate) most: f64,
+}
+
+/// Reads `load`, whose texts `fill` has filled in.
+///
+/// # Errors
+/// The field within `load`, and what is wrong with it.
+pub(crate) fn loading(
+    load: &LoadSpec,
+    seed: u64,
+    mut fill: impl FnMut(&str, &str) -> Result<String, String>,
+) -> Result<Loading, Vec<(String, String)>> {
+    let mut mistakes = Vec::new();
+    let mut get = |field: &str, text: Option<&String>, read: &dyn Fn(&str) -> Result<f64, String>| {
+        let text = text?;
+        match fill(field, text).and_then(|text| read(&text)) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                mistakes.push((field.to_owned(), why));
+                None
+            }
+        }
+    };
+    let seconds = |text: &str| length(text).map(|length| length.as_secs_f64());
+    let target = get("target", load.target.as_ref(), &rate);
+    let max = get("max", load.max.as_ref(), &rate);
+    let from = get("from", load.from.as_ref(), &rate);
+    let over = get("over", load.over.as_ref(), &seconds).map(Duration::from_secs_f64);
+    let duration = get("duration", load.duration.as_ref(), &seconds).map(Duration::from_secs_f64);
+    let timeout = get("timeout", load.timeout.as_ref(), &seconds).map(Duration::from_secs_f64);
+    let mut stages = Vec::new();
+    for (n, stage) in load.stages.iter().enumerate() {
+        let to = get(&format!("stages[{n}].target"), Some(&stage.target), &rate);
+        let length = get(&format!("stages[{n}].for"), Some(&stage.r#for), &seconds);
+        if let (Some(to), Some(length)) = (to, length) {
+            stages.push(Stage { length: Duration::from_secs_f64(length), to });
+        }
+    }
+    let real = load.real.as_ref();
+    let scrape =
+        get("real.scrape", real.and_then(|real| real.scrape.as_ref()), &seconds).map(Duration::from_secs_f64);
+    let rise = get("real.rise", real.and_then(|real| real.rise.as_ref()), &share);
+    mistakes.extend(contradictions(load, timeout));
+
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+
+    let most = |rate: f64| max.map_or(rate, |max| rate.min(max));
+    let (target, from) = (target.unwrap_or_default(), most(from.unwrap_or_default()));
+    for stage in &mut stages {
+        stage.to = most(stage.to);
+    }
+    let highest = stages.iter().map(|stage| stage.to).fold(from.max(most(target)), f64::max);
+    let all_stages: Duration = stages.iter().map(|stage| stage.length).sum();
+    let top_up = real.filter(|_| load.mode == Mode::TopUp).map(|real| {
+        let mut settings = TopUpSettings::new(target, scrape.unwrap_or(SCRAPE));
+        settings.max = most(target);
+        if let Some(rise) = rise {
+            settings.rise = rise;
+        }
+        TopUpPlan {
+            settings,
+            prometheus: real.prometheus.clone(),
+            query: real.query.clone(),
+            scrape: scrape.unwrap_or(SCRAPE),
+        }
+    });
+    let (profile, own_end) = match load.mode {
+        Mode::Constant => (Profile::constant(most(target)), None),
+        Mode::Ramp => (Profile::ramp(from, most(target), over.unwrap_or_default()), over),
+        Mode::Stages => (Profile::stages(from, stages), Some(all_stages)),
+        // Filling up begins with nothing: the law says how much.
+        Mode::TopUp => (Profile::constant(0.0), None),
+    };
+    Ok(Loading {
+        profile,
+        arrivals: match load.arrivals {
+            ArrivalsSpec::Poisson => Arrivals::Poisson { seed },
+            ArrivalsSpec::Even => Arrivals::Even,
+        },
+        duration: duration.or(own_end),
+        limits: Limits {
+            connections: load.connections.unwrap_or(Limits::default().connections),
+            timeout: timeout.unwrap_or(TIMEOUT),
+            churn: load.churn.unwrap_or_default(),
+            ..Limits::default()
+        },
+        protocol: match load.protocol {
+            ProtocolSpec::Http1 => Protocol::Http1,
+            ProtocolSpec::Http2 => Protocol::Http2 { streams: load.streams.unwrap_or(STREAMS).max(1) },
+        },
+        top_up,
+        most: highest,
+    })
+}
+
+/// What does not go together.
+fn contradictions(load: &LoadSpec, timeout: Option<Duration>) -> Vec<(String, String)> {
+    let mut mistakes = Vec::new();
+    let mut wrong = |field: &str, why: &str| mistakes.push((field.to_owned(), why.to_owned()));
+    if load.mode != Mode::Stages && load.target.is_none() {
+        wrong("target", "it is missing; it takes a rate such as 200/s");
+    }
+    if load.mode == Mode::Ramp && load.over.is_none() {
+        wrong("over", "a ramp needs it; it takes a length of time such as 5m");
+    }
+    if load.mode == Mode::Stages && load.stages.is_empty() {
+        wrong("stages", "it is missing; it takes a list such as [{target: 100/s, for: 1m}]");
+    }
+    if load.mode == Mode::TopUp && load.real.is_none() {
+        wrong(
+            "real",
+            "filling up needs to know where real requests are counted: {prometheus: ADDRESS, query: SELECTOR}",
+        );
+    }
+    for (is_set, field, modes) in [
+        (!load.stages.is_empty(), "stages", [Mode::Stages].as_slice()),
+        (load.over.is_some(), "over", &[Mode::Ramp]),
+        (load.from.is_some(), "from", &[Mode::Ramp, Mode::Stages]),
+        (load.real.is_some(), "real", &[Mode::TopUp]),
+    ] {
+        if is_set && !modes.contains(&load.mode) {
+            wrong(field, "the mode does not use it");
+        }
+    }
+    if load.connections == Some(0) {
+        wrong("connections", "it takes a number of at least 1");
+    }
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        wrong("timeout", "it takes a length of time above 0");
+    }
+    mistakes
+}

@@ -1,0 +1,365 @@
+//! A scenario file that has been read, and what a run makes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use canary_load::{Flow, Plan, Target, TlsError};
+use minijinja::Value;
+
+use crate::cleaner::{Cleaner, Writes};
+use crate::code::{Base, FlowCode};
+use crate::compile::Compiler;
+use crate::complaints::{Complaint, Complaints};
+use crate::consistency::common;
+use crate::feed::{Feed, format_of, rows};
+use crate::journal::{Journal, RunHeader};
+use crate::judge::Rule;
+use crate::lines::Lines;
+use crate::loading::{Loading, TopUpPlan, loading};
+use crate::mistake::{Mistake, Mistakes};
+use crate::setting::{Setting, like, names};
+use crate::spec::{ScenarioFile, SourceSpec};
+use crate::template::value_of;
+use crate::vars::RunVars;
+use crate::visit::{FlowScript, Shared};
+
+/// Clean-ups a second, and how long after the run they may go on, unless the scenario says otherwise.
+const CLEANUP_RATE: f64 = 50.0;
+const CLEANUP_TIME: Duration = Duration::from_secs(60);
+
+/// A scenario file that has been read and checked.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    file: String,
+    text: String,
+    spec: ScenarioFile,
+    lines: Lines,
+    rules: Vec<Rule>,
+}
+
+/// A scenario that can be run.
+pub struct Ready {
+    /// For the engine.
+    pub plan: Plan,
+    /// Real traffic that is filled up: whoever runs it sets the rate by this.
+    pub top_up: Option<TopUpPlan>,
+    /// The highest rate that it asks for, in requests per second.
+    pub most: f64,
+    /// What the run has to keep to.
+    pub rules: Vec<Rule>,
+    pub(crate) budget: (f64, Duration),
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready")
+            .field("plan", &self.plan)
+            .field("top_up", &self.top_up)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ready {
+    /// A feed of the order `queue` has given its last row: it is time to stop the run.
+    pub fn is_exhausted(&self) -> bool {
+        self.shared.feeds.values().any(|feed| feed.is_exhausted())
+    }
+
+    /// Removes what the run writes; to be run beside it. The plan's address policy and certificates hold for it, too.
+    ///
+    /// # Errors
+    /// [`TlsError`] when there is no TLS.
+    pub fn cleaner(&self) -> Result<Cleaner, TlsError> {
+        Cleaner::new(self.shared.clone(), &self.plan, self.budget)
+    }
+
+    /// What went wrong so far, in words.
+    pub fn complaints(&self) -> Vec<Complaint> {
+        self.shared.complaints.all(|flow, step| {
+            let flow = &self.shared.flows[flow];
+            let name = flow.requests().nth(step).map(|request| request.name.clone());
+            (flow.name.clone(), name.unwrap_or_default())
+        })
+    }
+}
+
+impl Scenario {
+    /// Reads and checks a file; `file` is its name in what is said about mistakes.
+    ///
+    /// # Errors
+    /// All mistakes, each with its line, its field and what would be right.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Mistakes> {
+        let lines = Lines::of(text);
+        let spec: ScenarioFile = serde_saphyr::from_str(text).map_err(|error| {
+            let (line, why) = crate::lines::fault(&error);
+            Mistakes(vec![Mistake { file: file.to_owned(), line, field: lines.field(line), why }])
+        })?;
+        let mut compiler = Compiler::new(&spec);
+        let flows = compiler.flows();
+        let rules = common(&mut compiler, &flows);
+        let mistakes = std::mem::take(&mut compiler.mistakes);
+        let scenario = Self { file: file.to_owned(), text: text.to_owned(), spec, lines, rules };
+        if mistakes.is_empty() { Ok(scenario) } else { Err(scenario.mistakes(mistakes)) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// The file as it is written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The file as it was read.
+    pub fn spec(&self) -> &ScenarioFile {
+        &self.spec
+    }
+
+    /// What a run has to keep to.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether a flow of it changes something.
+    pub fn writes(&self) -> bool {
+        self.spec.flows.iter().any(|flow| flow.writes)
+    }
+
+    /// The data that has to be fetched before each run, by name.
+    pub fn sources(&self) -> &BTreeMap<String, SourceSpec> {
+        &self.spec.sources
+    }
+
+    /// Puts the scenario together with what a run has: parameters, canary, and the data of its sources by name. Inline
+    /// sources need not be given.
+    ///
+    /// # Errors
+    /// What does not fit, each with its line and field.
+    pub fn prepare(&self, setting: &Setting, data: &BTreeMap<String, Bytes>) -> Result<Ready, Mistakes> {
+        let ready = self.build(setting, Some(data))?;
+        if let Some(journal) = setting.journal.as_ref().filter(|_| self.writes()) {
+            journal.begin(RunHeader {
+                run: setting.run.clone(),
+                file: self.file.clone(),
+                text: self.text.clone(),
+                params: setting.params.clone(),
+                canary: setting.canary.clone(),
+                base: setting.base.clone(),
+            });
+        }
+        Ok(ready)
+    }
+
+    /// Without data: only the clean-up can be run.
+    pub(crate) fn build(
+        &self,
+        setting: &Setting,
+        data: Option<&BTreeMap<String, Bytes>>,
+    ) -> Result<Ready, Mistakes> {
+        let mut compiler = Compiler::new(&self.spec);
+        let flows = compiler.flows();
+        common(&mut compiler, &flows);
+        if self.writes() && !setting.writes {
+            let at = self.spec.flows.iter().position(|flow| flow.writes).unwrap_or_default();
+            let why = "the flow writes, which this run is not allowed to";
+            compiler.mistake(format!("flows[{at}].writes"), why);
+        }
+        let params = self.params(setting, &mut compiler);
+        let vars = RunVars {
+            params: value_of(params),
+            canary: setting.canary.as_ref().map(names).unwrap_or_default(),
+            run: value_of(BTreeMap::from([("id", setting.run.as_str())])),
+        };
+        let context = value_of(BTreeMap::from([
+            ("params", &vars.params),
+            ("canary", &vars.canary),
+            ("run", &vars.run),
+        ]));
+        let base = self.base(setting, &context, &mut compiler);
+        let seed = self.spec.load.seed.unwrap_or_else(rand::random);
+        let fill = |field: &str, text: &str| {
+            let field = format!("load.{field}");
+            let code = compiler.run_text(&field, text);
+            compiler.templates.render(&code, &context).map(std::borrow::Cow::into_owned)
+        };
+        let mut load = self.spec.load.clone();
+        if setting.target.is_some() {
+            load.target.clone_from(&setting.target);
+        }
+        if setting.duration.is_some() {
+            load.duration.clone_from(&setting.duration);
+        }
+        let loading = loading(&load, seed, fill);
+        let feeds = data.map(|data| self.feeds(data, seed, &mut compiler)).unwrap_or_default();
+        let writes =
+            Writes::new(setting.journal.clone().unwrap_or_else(Journal::in_memory), setting.run.clone());
+        let loading = match loading {
+            Ok(loading) => Some(loading),
+            Err(mistakes) => {
+                for (field, why) in mistakes {
+                    compiler.mistake(format!("load.{field}"), why);
+                }
+                None
+            }
+        };
+        let (Some(base), Some(loading), true) = (base, loading, compiler.mistakes.is_empty()) else {
+            return Err(self.mistakes(compiler.mistakes));
+        };
+        self.assemble(base, loading, flows, compiler, vars, (feeds, writes))
+    }
+
+    fn assemble(
+        &self,
+        mut base: Base,
+        loading: Loading,
+        flows: Vec<FlowCode>,
+        compiler: Compiler<'_>,
+        vars: RunVars,
+        (feeds, writes): (BTreeMap<String, Arc<Feed>>, Writes),
+    ) -> Result<Ready, Mistakes> {
+        base.target.protocol = loading.protocol;
+        let target = base.target.clone();
+        let arm = arm_of(target.host());
+        let shared = Arc::new(Shared {
+            flows,
+            templates: compiler.templates,
+            base,
+            vars: Arc::new(vars),
+            feeds,
+            complaints: Complaints::default(),
+            writes,
+        });
+        let mut engine_flows = Vec::with_capacity(shared.flows.len());
+        for (n, code) in shared.flows.iter().enumerate() {
+            let script = FlowScript::new(shared.clone(), n)
+                .map_err(|why| self.mistakes(vec![(format!("flows[{n}]"), why)]))?;
+            let flow = Flow::script(code.name.clone(), Arc::new(script)).with_weight(code.weight);
+            engine_flows.push(match arm {
+                Some(arm) => flow.in_arm(arm),
+                None => flow,
+            });
+        }
+        let mut plan = Plan::new(vec![target], engine_flows)
+            .open(loading.profile, loading.arrivals)
+            .within(loading.limits);
+        plan.duration = loading.duration;
+        plan.requests = self.spec.load.requests;
+        plan.check().map_err(|error| self.mistakes(vec![("load".to_owned(), error.to_string())]))?;
+        let rules = self.rules.clone();
+        Ok(Ready { plan, top_up: loading.top_up, most: loading.most, rules, budget: self.budget(), shared })
+    }
+
+    /// How fast and how long what was written is removed.
+    fn budget(&self) -> (f64, Duration) {
+        let rate = self.spec.cleanup.rate.as_deref().and_then(|text| crate::quantity::rate(text).ok());
+        let time = self.spec.cleanup.time.as_deref().and_then(|text| crate::quantity::length(text).ok());
+        (rate.filter(|rate| *rate > 0.0).unwrap_or(CLEANUP_RATE), time.unwrap_or(CLEANUP_TIME))
+    }
+
+    fn params(&self, setting: &Setting, compiler: &mut Compiler<'_>) -> BTreeMap<String, serde_json::Value> {
+        let mut params = self.spec.params.clone();
+        for (name, value) in &setting.params {
+            if let Some(known) = params.get_mut(name) {
+                *known = like(known, value);
+                continue;
+            }
+            let known: Vec<&str> = self.spec.params.keys().map(String::as_str).collect();
+            let why = format!("there is no parameter {name:?}; known are {}", known.join(", "));
+            compiler.mistake("params", why);
+        }
+        for (name, _) in params.iter().filter(|(_, value)| value.is_null()) {
+            compiler.mistake(format!("params.{name}"), "it has no value; it has to be set for each run");
+        }
+        params
+    }
+
+    fn base(&self, setting: &Setting, context: &Value, compiler: &mut Compiler<'_>) -> Option<Base> {
+        let rendered = if let Some(base) = &setting.base {
+            Ok(base.clone())
+        } else {
+            let code = compiler.run_text("base", &self.spec.base);
+            compiler.templates.render(&code, context).map(std::borrow::Cow::into_owned)
+        };
+        let target = rendered.and_then(|base| {
+            let target: Target = base.parse().map_err(|error| format!("{error}"))?;
+            let path = base.splitn(4, '/').nth(3).unwrap_or_default().trim_end_matches('/');
+            Ok((target, if path.is_empty() { String::new() } else { format!("/{path}") }))
+        });
+        let mut headers = vec![
+            ("user-agent".to_owned(), concat!("canary-loadtester/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("x-canary-load".to_owned(), setting.run.clone()),
+        ];
+        for (name, text) in &self.spec.headers {
+            let field = format!("headers.{name}");
+            let code = compiler.run_text(&field, text);
+            match compiler.templates.render(&code, context) {
+                Ok(value) => {
+                    headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+                    headers.push((name.clone(), value.into_owned()));
+                }
+                Err(why) => compiler.mistake(field, why),
+            }
+        }
+        match target {
+            Ok((target, prefix)) => Some(Base { target, prefix, headers }),
+            Err(why) => {
+                compiler.mistake("base", why);
+                None
+            }
+        }
+    }
+
+    fn feeds(
+        &self,
+        data: &BTreeMap<String, Bytes>,
+        seed: u64,
+        compiler: &mut Compiler<'_>,
+    ) -> BTreeMap<String, Arc<Feed>> {
+        let mut feeds = BTreeMap::new();
+        for (name, feed) in &self.spec.feeds {
+            let Some(source) = self.spec.sources.get(&feed.from) else { continue };
+            let bytes =
+                data.get(&feed.from).map(AsRef::as_ref).or(source.inline.as_deref().map(str::as_bytes));
+            let format = feed.format.or_else(|| format_of(source.file_name()));
+            let read = match (bytes, format) {
+                (Some(bytes), Some(format)) => rows(bytes, format),
+                (None, _) => Err("it was not fetched".to_owned()),
+                (_, None) => continue,
+            };
+            match read {
+                Ok(rows) => {
+                    drop(feeds.insert(name.clone(), Arc::new(Feed::new(name, rows, feed.order, seed))));
+                }
+                Err(why) => {
+                    compiler.mistake(format!("feeds.{name}"), format!("the data of {:?}: {why}", feed.from));
+                }
+            }
+        }
+        feeds
+    }
+
+    fn mistakes(&self, found: Vec<(String, String)>) -> Mistakes {
+        let seen: BTreeSet<(usize, String, String)> =
+            found.into_iter().map(|(field, why)| (self.lines.line(&field), field, why)).collect();
+        let file = &self.file;
+        Mistakes(
+            seen.into_iter()
+                .map(|(line, field, why)| Mistake { file: file.clone(), line, field, why })
+                .collect(),
+        )
+    }
+}
+
+/// The arm that a Service of a canary belongs to, by its name.
+fn arm_of(host: &str) -> Option<&'static str> {
+    let service = host.split('.').next().unwrap_or_default();
+    ["canary", "primary"]
+        .into_iter()
+        .find(|arm| service.strip_suffix(arm).is_some_and(|rest| rest.ends_with('-')))
+}
