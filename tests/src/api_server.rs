@@ -1,5 +1,7 @@
 //! A real etcd and kube-apiserver on loopback, from the programs in the folder that `KUBEBUILDER_ASSETS` names.
 
+mod killing;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,6 +43,9 @@ pub struct ApiServer {
     server: Child,
     collector: Option<Child>,
     folder: PathBuf,
+    assets: PathBuf,
+    ports: [u16; 3],
+    strict: bool,
     port: u16,
 }
 
@@ -68,15 +73,16 @@ impl ApiServer {
         std::fs::create_dir_all(&folder)?;
         make_keys(&folder)?;
         std::fs::write(folder.join("tokens.csv"), format!("{TOKEN},admin,admin,system:masters\n"))?;
-        let etcd = etcd(assets, &folder, ports)?;
+        let mut etcd = etcd(assets, &folder, ports)?;
         let server = match kube_apiserver(assets, &folder, ports, strict) {
             Ok(server) => server,
             Err(error) => {
-                end(etcd);
+                end(&mut etcd);
                 return Err(error);
             }
         };
-        let started = Self { etcd, server, collector: None, folder, port: ports[2] };
+        let (assets, port) = (assets.to_owned(), ports[2]);
+        let started = Self { etcd, server, collector: None, folder, assets, ports, strict, port };
         started.wait_until_ready().await?;
         Ok(started)
     }
@@ -151,7 +157,7 @@ impl ApiServer {
         Ok(path)
     }
 
-    /// What that user asked for so far, of a server that was started strictly: one audit event a request.
+    /// What that user, or somebody in its place, asked for so far, of a server that was started strictly: one audit event a request.
     ///
     /// # Errors
     /// There is no log, or it is malformed.
@@ -160,7 +166,8 @@ impl ApiServer {
         let mut requests = Vec::new();
         for line in log.lines() {
             let event: Value = serde_json::from_str(line).context("malformed audit log")?;
-            if event["user"]["username"] == user {
+            let who = event.get("impersonatedUser").unwrap_or(&event["user"]);
+            if who["username"] == user {
                 requests.push(event);
             }
         }
@@ -197,14 +204,14 @@ impl ApiServer {
 impl Drop for ApiServer {
     fn drop(&mut self) {
         for child in self.collector.iter_mut().chain([&mut self.server, &mut self.etcd]) {
-            let _ = child.kill();
-            let _ = child.wait();
+            end(child);
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-fn end(mut child: Child) {
+/// As `kill -9` does.
+fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -295,7 +302,8 @@ fn kube_apiserver(
 }
 
 fn spawn(mut command: Command, folder: &Path, name: &str) -> anyhow::Result<Child> {
-    let log = std::fs::File::create(folder.join(format!("{name}.log")))?;
+    let path = folder.join(format!("{name}.log"));
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command.spawn().with_context(|| format!("{name} cannot be started"))
 }

@@ -44,7 +44,7 @@ pub use api_server::{ApiServer, installed};
 pub use behaviours::{Behaviour, behaviours, collector_behaviours};
 pub use definitions::{define, install_genuine, install_stand_ins, open_definition, wait_until_served};
 pub use healthy::healthy_controller;
-pub use kubelet::pods_become_ready;
+pub use kubelet::{daemons_become_ready, pods_become_ready};
 pub use program::{Folder, Running, START, free_port, program, wait_for};
 pub use programs::{deploy_folder, documents, object, succeed, tool};
 pub use stub::{Stub, fetch};

@@ -13,9 +13,11 @@ mod objects;
 
 use std::time::Duration;
 
-use canary_tests::{ApiServer, Stub, fetch, installed, pods_become_ready, tool};
+use canary_tests::{
+    ApiServer, Stub, daemons_become_ready, fetch, installed, open_definition, pods_become_ready, tool,
+};
 use cluster::Installation;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 
@@ -24,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 async fn until(installation: &Installation, canary: &str, phase: &str) {
     let api = installation.api("Canary");
-    let reached = await_condition(api, canary, |object: Option<&kube::api::DynamicObject>| {
+    let reached = await_condition(api, canary, |object: Option<&DynamicObject>| {
         object.is_some_and(|o| o.data["status"]["phase"] == phase)
     });
     let waited = tokio::time::timeout(PATIENCE, reached).await;
@@ -59,11 +61,20 @@ async fn the_charts_rights_are_enough_for_a_rollout_and_none_is_spare() {
     let metrics = fetch(installation.port(), "/metrics").await.unwrap();
     assert!(metrics.contains("flagger_info{mesh_provider=\"kubernetes\""), "{metrics}");
 
+    let keda = open_definition("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects");
+    installation.define(keda).await.unwrap();
+    let daemons = daemons_become_ready(server.client().unwrap(), cluster::TESTS);
     for object in objects::objects(prometheus.address(), chat.address()) {
         installation.create(object).await.unwrap();
     }
     until(&installation, "podinfo", "Initialized").await;
     until(&installation, "reverted", "Initialized").await;
+    until(&installation, "agent", "Initialized").await;
+    until(&installation, "scaled", "Initialized").await;
+    // Another limit follows to the primary's.
+    let limit = Patch::Merge(json!({"spec": {"maxReplicaCount": 7}}));
+    let scaler = installation.api("ScaledObject");
+    scaler.patch("scaled", &PatchParams::default(), &limit).await.unwrap();
 
     // A new revision, with new configs and another limit.
     change(&installation, "ConfigMap", "podinfo", json!({"data": {"color": "green"}})).await;
@@ -83,6 +94,12 @@ async fn the_charts_rights_are_enough_for_a_rollout_and_none_is_spare() {
     installation.run().await.unwrap();
     until(&installation, "podinfo", "Succeeded").await;
     installation.delete("Canary", "reverted").await.unwrap();
+    let followed = await_condition(
+        installation.api("ScaledObject"),
+        "scaled-primary",
+        |object: Option<&DynamicObject>| object.is_some_and(|o| o.data["spec"]["maxReplicaCount"] == 7),
+    );
+    tokio::time::timeout(PATIENCE, followed).await.expect("the limit does not follow").unwrap();
     assert!(!chat.requests().is_empty(), "nobody was told");
 
     // Before its rights are taken away.
@@ -100,5 +117,6 @@ async fn the_charts_rights_are_enough_for_a_rollout_and_none_is_spare() {
         "the definitions went, and all canaries"
     );
 
+    daemons.abort();
     kubelets.iter().for_each(tokio::task::JoinHandle::abort);
 }

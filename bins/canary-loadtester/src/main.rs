@@ -8,6 +8,8 @@ mod canaries;
 mod command;
 mod concord;
 mod flags;
+#[cfg(test)]
+mod fuzzed;
 mod gates;
 mod hey;
 mod judge;

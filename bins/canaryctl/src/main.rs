@@ -8,6 +8,8 @@ mod data;
 mod doctor;
 mod explain;
 mod fields;
+#[cfg(test)]
+mod fuzzed;
 mod get;
 mod lint;
 mod list;

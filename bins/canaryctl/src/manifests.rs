@@ -69,7 +69,7 @@ fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> anyhow::Result
 }
 
 /// Reads the documents of one file; lists give their items.
-fn parse(file: &str, text: &str, manifests: &mut Vec<Manifest>) -> anyhow::Result<()> {
+pub(crate) fn parse(file: &str, text: &str, manifests: &mut Vec<Manifest>) -> anyhow::Result<()> {
     for (n, (first_line, document)) in documents(text).into_iter().enumerate() {
         let value: Value = serde_saphyr::from_str(&document).map_err(|error| {
             let (line, what) = fault(&error);

@@ -110,7 +110,8 @@ fn fixed() -> Vec<Right> {
             &["get", "list", "watch", "create", "update", "patch"],
             "autoscalers of primaries, and their pause",
         ),
-        always("external.metrics.k8s.io", "*", &["get", "list"], "metrics that the cluster serves"),
+        // A value has no name of its own, so asking for it is a list.
+        always("external.metrics.k8s.io", "*", &["list"], "metrics that the cluster serves"),
         always("metrics.keptn.sh", "keptnmetrics", &["get"], "metrics of Keptn"),
         always("metrics.keptn.sh", "analyses", &["get", "create", "delete"], "analyses of Keptn"),
         // Where the API server checks who may make whom an owner, a copy that two canaries share needs the right to delete it.

@@ -66,3 +66,21 @@ impl MetricProvider for Graphite {
         self.query("target=test").await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn semicolons_and_hashes_belong_to_the_query() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clients = HttpClients::new(crate::HttpOptions::default());
+        let graphite =
+            Graphite::new(&ProviderSpec::new("graphite", "http://graphite/base"), &clients).unwrap();
+        let request = graphite.render("target=a;tag=b#c&from=-5min").build().unwrap();
+        let pairs: Vec<_> = request.url().query_pairs().into_owned().collect();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(pairs, [pair("target", "a;tag=b#c"), pair("from", "-5min"), pair("format", "json")]);
+        assert_eq!((request.url().path(), request.url().fragment()), ("/base/render", None));
+    }
+}

@@ -7,8 +7,10 @@ mod core_tree;
 mod definitions;
 mod docs;
 mod examples;
+mod fuzz;
 mod generated;
 mod manifests;
+mod named_tests;
 mod package;
 mod picture;
 mod rbac;
@@ -25,14 +27,16 @@ use workspace::Workspace;
 
 const USAGE: &str = "\
 usage: cargo xtask <chore>
-  ci              check what the compiler does not: dependency edges, the core's tree, manifests, file sizes
+  ci              check what the compiler does not: dependency edges, the core's tree, manifests, file sizes,
+                  tests that docs name
   crds [--check]  write the custom resource definitions below bins/canaryd/deploy, or check that they are up to date
   rbac [--check]  write the rules of the chart and of the kustomize base, or check that they are up to date
   docs [--check]  write the generated pages and parts of pages of docs, or check them; check all links
   alone           check every library crate by itself, with each of its features
   examples        build and run every example
   package         check that every library crate can be packaged
-  sim [OPTIONS]   play rollouts under faults: --runs N, --seed N (one, and the fewest faults), --hours H";
+  sim [OPTIONS]   play rollouts under faults: --runs N, --seed N (one, and the fewest faults), --hours H
+  fuzz [OPTIONS]  try hostile inputs: --seconds N (all targets together, 60), --target T (one), --seed N (others)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -57,6 +61,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["alone"] => alone::run_all(&Workspace::read()?),
         ["examples"] => examples::run_all(&Workspace::read()?),
         ["package"] => package::run_all(&Workspace::read()?),
+        ["fuzz", options @ ..] => fuzz::run_all(&Workspace::read()?, options),
         ["sim", options @ ..] => sim::run_all(&Workspace::read()?, options),
         [] | ["help" | "--help" | "-h"] => {
             eprintln!("{USAGE}");
@@ -72,6 +77,7 @@ fn ci(workspace: &Workspace) -> Result<()> {
         ("the core's tree", core_tree::problems(workspace)?),
         ("manifests", manifests::problems(workspace)?),
         ("source files", sources::problems(workspace)?),
+        ("named tests", named_tests::problems(workspace)?),
     ];
     let mut found = 0;
     for (name, problems) in &checks {

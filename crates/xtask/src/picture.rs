@@ -20,6 +20,9 @@ const LOAD: &str = "canary-load";
 /// On top of the load engine alone: scenario files.
 const SCENARIO: &str = "canary-scenario";
 
+/// The engine of inputs for tests: knows none of ours, and only tests of programs and of itself use it.
+const FUZZ: &str = "canary-fuzz";
+
 /// Every edge that is not in the picture, as a sentence.
 pub(crate) fn problems(workspace: &Workspace) -> Vec<String> {
     workspace
@@ -55,8 +58,11 @@ fn place(workspace: &Workspace, member: &Member) -> Place {
 fn is_allowed(place: Place, from: &str, edge: &Edge) -> bool {
     let to = edge.to.as_str();
     match place {
+        Place::Uses if from == FUZZ => edge.dev,
         Place::Uses => true,
-        Place::Bins => [SANDBOX, LOAD, SCENARIO].contains(&to) || layer(to).is_some(),
+        Place::Bins => {
+            [SANDBOX, LOAD, SCENARIO].contains(&to) || layer(to).is_some() || (edge.dev && to == FUZZ)
+        }
         Place::Crates if from == "xtask" => to == "canary-api",
         Place::Crates if from == SCENARIO => to == LOAD || to == "canary-egress",
         Place::Crates if from == SANDBOX => to == "canary-core",
@@ -116,6 +122,9 @@ mod tests {
         assert!(allowed(Place::Bins, "canaryctl", "canary-sandbox", false));
         assert!(!allowed(Place::Bins, "canaryctl", "canaryd", false));
         assert!(!allowed(Place::Bins, "canaryctl", "xtask", false));
+        assert!(allowed(Place::Bins, "canaryctl", "canary-fuzz", true));
+        assert!(!allowed(Place::Bins, "canaryctl", "canary-fuzz", false));
+        assert!(!allowed(Place::Uses, "canary-fuzz", "canary-core", false));
         assert!(allowed(Place::Uses, "canary-tests", "canaryd", true));
     }
 

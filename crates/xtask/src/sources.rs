@@ -38,7 +38,7 @@ fn judge(path: &Path, lines: usize) -> Option<String> {
     (lines > LIMIT && !of_cases).then(|| format!("{lines} lines, {LIMIT} are allowed"))
 }
 
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {

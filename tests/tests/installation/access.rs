@@ -8,17 +8,20 @@ use serde_json::Value;
 type Use = (String, String, String);
 
 /// Rights that a rollout on Kubernetes without a mesh does not come to, with the reason.
-const NOT_REACHED: [(&str, &str, &str); 7] = [
+const NOT_REACHED: [(&str, &str, &str); 10] = [
     ("canaries", "get", "after a conflict"),
     ("canaries/finalizers", "update", "is checked when an owner is named, and asks for nothing"),
     ("events", "patch", "an event that repeats itself is counted after five minutes"),
     ("configmaps", "delete", "is checked when a copy gets a second owner, and asks for nothing"),
     ("secrets", "delete", "the copy of a Secret whose type has changed"),
+    ("daemonsets", "get", "one that went away; a new canary is not asked for copies that it cannot have yet"),
+    ("horizontalpodautoscalers", "get", "the same"),
+    ("scaledobjects", "get", "the same"),
     ("metrictemplates", "get", "one that is missing"),
     ("alertproviders", "get", "one that is missing"),
 ];
-/// What such a rollout has nothing to do with.
-const OTHER_FEATURES: [&str; 5] = ["daemonsets", "scaledobjects", "*", "keptnmetrics", "analyses"];
+/// Metrics of the cluster, which are asked with these rights where the routers are held to theirs.
+const OTHER_FEATURES: [&str; 3] = ["*", "keptnmetrics", "analyses"];
 
 /// Nothing was refused, and what was granted was needed.
 pub(crate) fn judge(requests: &[Value], granted: &[Value]) {

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use canary_tests::{ApiServer, deploy_folder, fetch, succeed};
+use canary_tests::{ApiServer, define, deploy_folder, fetch, succeed};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams, WatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
@@ -43,6 +44,8 @@ fn resource(kind: &str) -> ApiResource {
         "MetricTemplate" => ("flagger.app", "v1beta1", "metrictemplates"),
         "AlertProvider" => ("flagger.app", "v1beta1", "alertproviders"),
         "Deployment" => ("apps", "v1", "deployments"),
+        "DaemonSet" => ("apps", "v1", "daemonsets"),
+        "ScaledObject" => ("keda.sh", "v1alpha1", "scaledobjects"),
         "HorizontalPodAutoscaler" => ("autoscaling", "v2", "horizontalpodautoscalers"),
         "ConfigMap" => ("", "v1", "configmaps"),
         "Secret" => ("", "v1", "secrets"),
@@ -213,6 +216,11 @@ impl Installation {
         let object: DynamicObject = serde_json::from_value(object)?;
         self.api(&kind).create(&PostParams::default(), &object).await?;
         Ok(())
+    }
+
+    /// Installs a definition, and waits until it is served.
+    pub(crate) async fn define(&self, definition: CustomResourceDefinition) -> anyhow::Result<()> {
+        define(&self.client, [definition]).await
     }
 
     /// Deletes an object and waits until it is gone.

@@ -32,6 +32,15 @@ fn canary(name: &str, more: &Value) -> Value {
     json!({"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": name}, "spec": spec})
 }
 
+fn daemon_set(name: &str) -> Value {
+    let mut object = deployment(name);
+    object["kind"] = "DaemonSet".into();
+    if let Some(spec) = object["spec"].as_object_mut() {
+        spec.remove("replicas");
+    }
+    object
+}
+
 /// All objects, in the order in which they are created.
 pub(crate) fn objects(prometheus: &str, chat: &str) -> Vec<Value> {
     let secret = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
@@ -59,5 +68,18 @@ pub(crate) fn objects(prometheus: &str, chat: &str) -> Vec<Value> {
             "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "podinfo"}}),
         ),
         canary("reverted", &json!({"revertOnDeletion": true})),
+        daemon_set("agent"),
+        canary(
+            "agent",
+            &json!({"targetRef": {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent"}}),
+        ),
+        deployment("scaled"),
+        json!({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "scaled"},
+               "spec": {"scaleTargetRef": {"name": "scaled"}, "maxReplicaCount": 3,
+                        "triggers": [{"type": "prometheus", "metadata": {"query": "requests{app=\"scaled\"}"}}]}}),
+        canary(
+            "scaled",
+            &json!({"autoscalerRef": {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "scaled"}}),
+        ),
     ]
 }

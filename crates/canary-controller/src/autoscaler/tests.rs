@@ -203,6 +203,21 @@ async fn given_queries_replace_those_of_their_name_and_no_other() {
 }
 
 #[tokio::test]
+async fn an_update_leaves_labels_and_annotations_of_the_copy_alone() {
+    let objects = with_keda();
+    let scalers = Autoscalers::new(objects.clone());
+    scalers.ensure(&spec("ScaledObject", "podinfo-so")).await.unwrap();
+    let metadata = read(&objects, Kind::Keda, "podinfo-so-primary")["metadata"].clone();
+    let mut target = read(&objects, Kind::Keda, "podinfo-so");
+    target["spec"]["cooldownPeriod"] = json!(77);
+    objects.insert(&Kind::Keda.resource(), target);
+    scalers.ensure(&spec("ScaledObject", "podinfo-so")).await.unwrap();
+    let copy = read(&objects, Kind::Keda, "podinfo-so-primary");
+    assert_eq!((&copy["spec"]["cooldownPeriod"], &copy["metadata"]), (&json!(77), &metadata));
+    assert_eq!(metadata["annotations"]["scaledobject.keda.sh/transfer-hpa-ownership"], "true");
+}
+
+#[tokio::test]
 async fn keda_is_told_to_pause_and_to_work_only_when_it_does_not() {
     let objects = with_keda();
     let scalers = Autoscalers::new(objects.clone());

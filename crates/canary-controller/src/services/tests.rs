@@ -276,3 +276,29 @@ async fn failures_have_flaggers_words() {
         assert_eq!(fixture.ensure().await.unwrap_err().to_string(), expected);
     }
 }
+
+#[tokio::test]
+async fn a_service_is_given_back_with_a_selector_and_open_to_flux() {
+    let applied =
+        |text: &Value| json!({"kubectl.kubernetes.io/last-applied-configuration": text.to_string()});
+    for (annotations, selector) in [
+        (
+            applied(&json!({"spec": {"selector": {"app": "podinfo", "tier": "web"}}})),
+            json!({"app": "podinfo", "tier": "web"}),
+        ),
+        (applied(&json!({"spec": {"ports": []}})), json!({"app": "podinfo"})),
+        (applied(&json!("no object")), json!({"app": "podinfo"})),
+        (json!({}), json!({"app": "podinfo"})),
+    ] {
+        let fixture = Fixture::new();
+        let metadata = json!({"name": "podinfo", "namespace": "test", "annotations": annotations});
+        let spec = json!({"selector": {"app": "podinfo"}, "ports": [{"name": "http", "port": 80}]});
+        let object = json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec});
+        fixture.objects.insert(&kind(), object);
+        fixture.ensure().await.unwrap();
+        Services::new(fixture.objects.clone()).revert_apex(fixture.spec()).await.unwrap();
+        let apex = fixture.service("podinfo");
+        assert_eq!(apex["spec"]["selector"], selector);
+        assert_eq!(apex["metadata"]["annotations"], annotations);
+    }
+}

@@ -51,7 +51,7 @@
 # metrics that the cluster serves
 - apiGroups: ["external.metrics.k8s.io"]
   resources: ["*"]
-  verbs: ["get", "list"]
+  verbs: ["list"]
 # metrics of Keptn
 - apiGroups: ["metrics.keptn.sh"]
   resources: ["keptnmetrics"]

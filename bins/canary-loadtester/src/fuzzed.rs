@@ -1,0 +1,95 @@
+//! What nobody would send, for what reads requests.
+
+use std::time::Duration;
+
+use canary_fuzz::Target;
+
+use crate::hey::Hey;
+use crate::payload::Payload;
+use crate::{judge, load, ngrinder, real_traffic};
+
+#[test]
+fn fuzz_commands() {
+    const WORDS: &[&str] = &[
+        "hey",
+        "/hey",
+        "-z",
+        "-q",
+        "-c",
+        "-n",
+        "-m",
+        "-H",
+        "-d",
+        "-t",
+        "-a",
+        "-h2",
+        "-host",
+        "-disable-keepalive",
+        "=",
+        "--",
+        "1m",
+        "POST",
+        "http://podinfo-canary.test:9898/",
+        "https://[::1]:65535/x?y#z",
+        "'",
+        "\\",
+        "$(",
+        "\u{a0}",
+        "1e9",
+        "18446744073709551615",
+        "4294967296",
+        "errors < 1%",
+        "p99.9 <= 1us",
+        "requests >= 1e400",
+    ];
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Target::new("commands").with_words(WORDS).run(|input| {
+        let Ok(text) = std::str::from_utf8(input) else { return };
+        if let Some(hey) = Hey::parse(text)
+            && let Ok(plan) = hey.plan(100, 1000.0)
+        {
+            assert!(plan.limits.connections <= 100, "{} connections", plan.limits.connections);
+        }
+        let _ = judge::rules(text);
+    });
+}
+
+#[test]
+fn fuzz_payloads() {
+    const WORDS: &[&str] = &[
+        "name",
+        "namespace",
+        "phase",
+        "checksum",
+        "metadata",
+        "type",
+        "cmd",
+        "hey",
+        "load",
+        "ngrinder",
+        "server",
+        "clone",
+        "username",
+        "passwd",
+        "pollInterval",
+        "prometheus",
+        "query",
+        "scrape",
+        "window",
+        "duration",
+        "rate",
+        "concurrency",
+        "99999999999999999999h",
+        "http://x",
+    ];
+    Target::new("payloads").with_words(WORDS).run(|input| {
+        let Some(payload) = Payload::read(input) else { return };
+        let _ = (payload.canary(), payload.is_set("logCmdOutput"));
+        let _ = (ngrinder::Test::of(&payload).is_ok(), real_traffic::Source::of(&payload).is_ok());
+        for key in ["window", "duration", "timeout", "scrape"] {
+            if let Ok(Some(duration)) = load::duration(&payload, key) {
+                assert!(duration > Duration::ZERO || payload.get(key).is_some());
+            }
+        }
+    });
+}
