@@ -11,12 +11,16 @@ use regex::Regex;
 
 use crate::logging::LoggingFlags;
 use crate::once::Once;
+use crate::scenario_file::{Check, RunFile, schema};
 use crate::targets::Allowed;
 
 /// What the arguments ask for.
 pub(crate) enum Parsed {
     Serve(Box<Flags>),
     Run(Box<Once>),
+    /// A scenario file.
+    RunFile(Box<RunFile>),
+    Check(Check),
     /// A text on standard output, and no more.
     Tell(String),
 }
@@ -27,7 +31,12 @@ pub(crate) enum Parsed {
     name = "canary-loadtester",
     version,
     about = "Load, checks and gates for canary rollouts",
-    after_help = "`canary-loadtester run --help` tells about load from the command line."
+    after_help = "\
+Also on the command line:
+  canary-loadtester run ADDRESS|FILE   load on one address, or as a scenario file says
+  canary-loadtester check FILE         what is wrong with a scenario file
+  canary-loadtester schema             the JSON schema of scenario files
+Each has a --help."
 )]
 pub(crate) struct Flags {
     /// Port of all endpoints; 0: a free one
@@ -126,9 +135,20 @@ fn allowed(text: &str) -> Result<Allowed, String> {
 /// What to tell whoever gave them.
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Parsed, String> {
     let arguments: Vec<String> = arguments.collect();
-    if arguments.get(1).is_some_and(|first| first == "run") {
-        let rest = std::iter::once("canary-loadtester run".to_owned()).chain(arguments.into_iter().skip(2));
-        return told(Once::try_parse_from(rest).map(|once| Parsed::Run(Box::new(once))));
+    let command = arguments.get(1).map(String::as_str);
+    if let Some(command @ ("run" | "check" | "schema")) = command {
+        let rest: Vec<String> = std::iter::once(format!("canary-loadtester {command}"))
+            .chain(arguments.iter().skip(2).cloned())
+            .collect();
+        // An address has a scheme; anything else that is named is a file.
+        let is_address = rest.iter().any(|argument| argument.contains("://") && !argument.starts_with('-'))
+            && !rest.iter().any(|argument| is_scenario(argument));
+        return told(match command {
+            "schema" => Ok(Parsed::Tell(schema())),
+            "check" => Check::try_parse_from(rest).map(Parsed::Check),
+            _ if is_address => Once::try_parse_from(rest).map(|once| Parsed::Run(Box::new(once))),
+            _ => RunFile::try_parse_from(rest).map(|run| Parsed::RunFile(Box::new(run))),
+        });
     }
     let flags = told(
         Flags::try_parse_from(arguments.iter().map(|a| two_dashes(a)))
@@ -149,6 +169,13 @@ fn told(parsed: Result<Parsed, clap::Error>) -> Result<Parsed, String> {
     }
 }
 
+fn is_scenario(argument: &str) -> bool {
+    let ending = std::path::Path::new(argument).extension().and_then(std::ffi::OsStr::to_str);
+    !argument.contains("://")
+        && matches!(ending, Some("yaml" | "yml" | "json"))
+        && std::path::Path::new(argument).exists()
+}
+
 /// Go takes one dash for two.
 fn two_dashes(argument: &str) -> String {
     match argument.strip_prefix('-') {
@@ -165,7 +192,9 @@ mod tests {
         let all = std::iter::once("canary-loadtester").chain(arguments.split_whitespace());
         match parse(all.map(str::to_owned))? {
             Parsed::Serve(flags) => Ok(flags),
-            Parsed::Run(_) | Parsed::Tell(_) => Err("not the server".to_owned()),
+            Parsed::Run(_) | Parsed::RunFile(_) | Parsed::Check(_) | Parsed::Tell(_) => {
+                Err("not the server".to_owned())
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod gates;
 mod hey;
 mod judge;
 mod lifetime;
+mod live;
 mod load;
 mod logging;
 mod metrics;
@@ -26,6 +27,7 @@ mod queue;
 mod real_traffic;
 mod routes;
 mod runs;
+mod scenario_file;
 mod server;
 mod signature;
 mod state;
@@ -54,11 +56,13 @@ fn main() -> ExitCode {
         Ok(Parsed::Run(once)) => {
             // Its exit code 1 means that a rule was broken.
             let outcome = runtime().and_then(|runtime| runtime.block_on(once.run()));
-            outcome.unwrap_or_else(|error| {
-                eprintln!("error: {error:#}");
-                ExitCode::from(2)
-            })
+            outcome.unwrap_or_else(unusable)
         }
+        Ok(Parsed::RunFile(run)) => {
+            let outcome = runtime().and_then(|runtime| runtime.block_on(run.run()));
+            outcome.unwrap_or_else(unusable)
+        }
+        Ok(Parsed::Check(check)) => check.run().unwrap_or_else(unusable),
         Ok(Parsed::Serve(flags)) => {
             flags.logging.start();
             end(serve(*flags).map(|()| ExitCode::SUCCESS))
@@ -84,6 +88,12 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .context("the runtime cannot be started")
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a failed result hands it over")]
+fn unusable(error: anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::from(2)
 }
 
 fn end(outcome: anyhow::Result<ExitCode>) -> ExitCode {

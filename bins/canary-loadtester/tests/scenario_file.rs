@@ -1,0 +1,147 @@
+//! The command line, as a program: a killed one leaves nothing behind that the next does not remove or list.
+#![allow(clippy::unwrap_used, missing_docs)] // helpers of tests are no tests to clippy
+
+#[path = "../../../crates/canary-scenario/tests/run/shop.rs"]
+mod shop;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use shop::Shop;
+
+/// `STEP` is what creates an order, `ID` how the clean-up names it.
+const ORDERS: &str = r#"
+name: orders
+load: {target: 300/s, arrivals: even}
+base: http://unused
+cleanup: {rate: 5000/s, time: 20s}
+flows:
+- name: order
+  writes: true
+  steps:
+  - STEP
+    json: {sku: a}
+    capture: {order: "json $.id"}
+    check: ["status 201"]
+  cleanup: [{delete: "/orders/{{ ID }}", check: ["status 200..204, 404"]}]
+  cleanup-at: end
+judge: ["errors < 1%"]
+"#;
+
+struct Place(PathBuf);
+
+impl Place {
+    fn new(text: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("canary-file-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("orders.yaml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("orders.yaml")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn tester(arguments: &[&str], file: &Path, shop: &Shop) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_canary-loadtester"));
+    command.arg("run").arg(file).args(["--base", &shop.address]).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Kills a run in the middle, then runs again for a moment. What the second one says.
+fn killed_and_run_again(step: &str, id: &str) -> (Shop, Output) {
+    let shop = Shop::open();
+    // Without a rule: a machine that is busy breaks it.
+    let text = ORDERS.replace("STEP", step).replace("ID", id).replace("judge: [\"errors < 1%\"]", "");
+    let place = Place::new(&text);
+    let mut first = tester(&["--duration", "60s"], &place.file(), &shop).spawn().unwrap();
+    shop.wait_until_made(50);
+    // Without a chance to do anything.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(shop.orders() >= 50);
+    let output = tester(&["--duration", "100ms"], &place.file(), &shop).output().unwrap();
+    (shop, output)
+}
+
+#[test]
+fn a_killed_run_with_ids_of_its_own_leaves_nothing_once_it_is_run_again() {
+    let (shop, output) = killed_and_run_again("put: \"/orders/{{ visit.id }}\"", "visit.id");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("an earlier run has left something behind"), "{said}");
+    assert_eq!((shop.orders(), output.status.code()), (0, Some(0)), "{said}");
+}
+
+#[test]
+fn a_killed_run_with_ids_of_the_server_leaves_only_what_is_listed() {
+    let (shop, output) = killed_and_run_again("post: /orders", "order");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let listed = said.lines().filter(|line| line.starts_with("left over of")).count();
+    assert!(shop.orders() <= listed, "{} are there\n{said}", shop.orders());
+    // Those alone whose answer had not been there yet.
+    assert!(listed <= 50, "{said}");
+}
+
+#[test]
+fn rules_decide_the_exit_code_and_mistakes_are_another() {
+    let shop = Shop::open();
+    let text = ORDERS.replace("STEP", "post: /orders").replace("ID", "order");
+    let place = Place::new(&text.replace("errors < 1%", "p50 < 1us"));
+    let report = place.0.join("report.html");
+    let arguments = ["--duration", "100ms", "--report", "html", "-o", report.to_str().unwrap()];
+    let output = tester(&arguments, &place.file(), &shop).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("failed: p50 < 1us: it was"));
+    assert!(std::fs::read_to_string(report).unwrap().contains("<svg"));
+
+    let place = Place::new(&text.replace("status 201", "statsu 201"));
+    let output = tester(&[], &place.file(), &shop).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("orders.yaml:13: flows[0].steps[0].check[0]"), "{said}");
+}
+
+#[test]
+fn the_schema_is_printed_and_the_documented_one_is_the_same() {
+    let output = Command::new(env!("CARGO_BIN_EXE_canary-loadtester")).arg("schema").output().unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/scenario.schema.json");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &output.stdout).unwrap();
+    }
+    let documented = std::fs::read(path).unwrap();
+    assert!(output.stdout == documented, "docs/scenario.schema.json is old; run this test with UPDATE=1");
+}
+
+/// Each example of the page is run as it stands there, at another address and for a moment.
+#[test]
+fn the_examples_of_the_page_run_without_an_error() {
+    let page = include_str!("../../../docs/load-scenarios.md");
+    let examples: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|example| example.starts_with("name:"))
+        .collect();
+    assert!(examples.len() >= 3, "the page has lost its examples");
+    for example in examples {
+        let shop = Shop::open();
+        let place = Place::new(&example.replace("1s..3s", "1ms..3ms"));
+        let arguments = ["--duration", "500ms", "--report", "json"];
+        let output = tester(&arguments, &place.file(), &shop).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {said}\n{example}"));
+        assert_eq!(report["load"]["errors"], serde_json::json!({}), "{example}\n{report}");
+        assert!(report["load"]["sent"].as_u64() > Some(0), "{example}\n{report}");
+        assert_eq!(report["cleanup"]["leftovers"], serde_json::json!([]), "{example}");
+        assert_eq!(shop.orders(), 0, "{example}");
+    }
+}
