@@ -5,6 +5,7 @@
 mod go_syntax;
 mod notices;
 mod rollouts;
+mod traces;
 
 use std::ffi::OsString;
 
@@ -13,13 +14,14 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use self::go_syntax::{go_bool, to_clap};
 pub(crate) use self::notices::NoticeFlags;
 pub(crate) use self::rollouts::RolloutFlags;
+pub(crate) use self::traces::TraceFlags;
 use crate::logging::LoggingFlags;
 use crate::{REVISION, VERSION};
 
 const COMPATIBILITY: &str = "\
 Flags can be given with one dash or two, as `-flag value` or `-flag=value`; those that are on or off as `-flag` or
 `-flag=false`. SLACK_URL, SLACK_TOKEN, SLACK_PROXY_URL, MSTEAMS_URL, MSTEAMS_PROXY_URL and EVENT_WEBHOOK_URL in the
-environment win over their flags.
+environment win over their flags; OTEL_EXPORTER_OTLP_ENDPOINT counts where -otlp-endpoint is not given.
 
 Accepted without effect, for manifests written for Flagger: -threadiness, -zap-replace-globals, and klog's -v, -vmodule,
 -logtostderr, -alsologtostderr, -stderrthreshold, -log_dir, -log_file, -log_file_max_size, -log_backtrace_at,
@@ -43,6 +45,8 @@ pub(crate) struct Flags {
     pub(crate) notices: NoticeFlags,
     #[command(flatten)]
     pub(crate) logging: LoggingFlags,
+    #[command(flatten)]
+    pub(crate) traces: TraceFlags,
     #[command(flatten)]
     pub(crate) process: ProcessFlags,
     /// Print version and source revision, and exit

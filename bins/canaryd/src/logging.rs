@@ -10,6 +10,8 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
+#[cfg(feature = "otlp")]
+use tracing_subscriber::{Layer, Registry};
 
 use self::line::LogLines;
 pub(crate) use self::line::with_causes;
@@ -57,13 +59,26 @@ impl FromStr for LogLevel {
 impl LoggingFlags {
     /// Begins to log. Later calls have no effect.
     pub(crate) fn start(&self) {
+        let (filter, lines) = self.lines();
+        // Fails only when logging has begun already.
+        let _ =
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(lines));
+    }
+
+    /// The same, and hands what it lets through to `traces`.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn start_with(&self, traces: impl Layer<Registry> + Send + Sync) {
+        let (filter, lines) = self.lines();
+        let subscriber = tracing_subscriber::registry().with(traces).with(lines.with_filter(filter));
+        let _ = tracing::subscriber::set_global_default(subscriber);
+    }
+
+    fn lines(&self) -> (Targets, LogLines<fn() -> std::io::Stderr>) {
         let Self { log_level: LogLevel(level), zap_encoding } = self;
         // Libraries tell too much below a warning for a log about rollouts.
         let libraries = (*level).min(LevelFilter::WARN);
         let filter = Targets::new().with_default(libraries).with_target("canary", *level);
-        let lines = LogLines::new(*zap_encoding, Timestamp::now, std::io::stderr);
-        // Fails only when logging has begun already.
-        let _ =
-            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(lines));
+        let out: fn() -> std::io::Stderr = std::io::stderr;
+        (filter, LogLines::new(*zap_encoding, Timestamp::now, out))
     }
 }

@@ -9,6 +9,8 @@ mod logging;
 mod preflight;
 mod rate_limit;
 mod run;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -46,15 +48,45 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    flags.logging.start();
     let environment = Environment::read(|name| std::env::var(name).ok());
-    match work(flags, &environment) {
+    let outcome = observed(flags, &environment);
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", logging::with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Works, with a log and, where a collector is named, traces.
+#[cfg(feature = "otlp")]
+fn observed(flags: Flags, environment: &Environment) -> anyhow::Result<()> {
+    let traces =
+        flags.traces.endpoint().and_then(|endpoint| endpoint.as_ref().map(traces::Traces::new).transpose());
+    match traces {
+        Ok(Some(traces)) => {
+            flags.logging.start_with(traces.layer());
+            let outcome = work(flags, environment);
+            traces.finish();
+            outcome
+        }
+        untraced => {
+            flags.logging.start();
+            untraced?;
+            work(flags, environment)
+        }
+    }
+}
+
+/// Works, with a log.
+#[cfg(not(feature = "otlp"))]
+fn observed(flags: Flags, environment: &Environment) -> anyhow::Result<()> {
+    flags.logging.start();
+    if flags.traces.endpoint()?.is_some() {
+        anyhow::bail!("-otlp-endpoint: this program is built without the feature otlp");
+    }
+    work(flags, environment)
 }
 
 fn tell(text: &str) -> ExitCode {

@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(25);
 /// # Errors
 /// What is wrong with a flag, the cluster or the port; or that leadership was lost.
 pub(crate) async fn run(flags: Flags, environment: &Environment) -> anyhow::Result<()> {
-    let Flags { cluster, rollouts, notices, logging: _, process, version: _ } = flags;
+    let Flags { cluster, rollouts, notices, logging: _, traces: _, process, version: _ } = flags;
     let recipients = notices.recipients(environment)?;
     let mut settings = Settings {
         event_webhook: recipients.event_webhook,

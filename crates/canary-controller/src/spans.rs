@@ -11,27 +11,25 @@ use crate::subject::Subject;
 /// The target of every span of a tick: what an exporter of traces lets through.
 pub const SPAN_TARGET: &str = "canaryd::spans";
 
-/// The whole call. It is called `look` until it turns out to be a tick.
+/// The whole call. Whether it is a tick turns out in its middle.
 pub(crate) fn call(subject: &Subject) -> Span {
     let (plan, status): (&Plan, &Status) = (&subject.plan, &subject.status);
     trace_span!(
         target: SPAN_TARGET,
         "look",
-        otel.name = "look",
         k8s.namespace.name = plan.namespace,
         canary.name = plan.name,
         canary.provider = plan.provider,
         canary.phase = status.phase.as_str(),
         canary.phase.next = field::Empty,
+        canary.tick = field::Empty,
         otel.status_code = field::Empty,
     )
 }
 
 /// Notes on the span of the call what was decided.
 pub(crate) fn decided(decision: &Decision) {
-    if decision.tick {
-        Span::current().record("otel.name", "tick");
-    }
+    Span::current().record("canary.tick", decision.tick);
     if let canary_core::Commit::Status(status) = &decision.commit {
         Span::current().record("canary.phase.next", status.phase.as_str());
     }
