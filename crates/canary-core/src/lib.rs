@@ -2,16 +2,19 @@
 
 mod aftermath;
 mod analysis;
+mod begin;
 mod call;
 mod change;
 mod command;
 mod decision;
+mod initialize;
 mod next;
 mod notice;
 mod observed;
 mod phase;
 mod plan;
 mod plugin;
+mod primary;
 mod promotion;
 mod question;
 mod rhythm;

@@ -4,13 +4,16 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use crate::begin::{adopt, bring_up, nothing_to_approve, restart, start};
 use crate::call::{Call, Outcome};
 use crate::change::{Change, change};
-use crate::decision::{AutoscalerState, Commit, Decision, Effect, Next, Wake};
+use crate::decision::{Commit, Decision, Effect, Next, Wake};
+use crate::initialize::initialize;
 use crate::notice::Happening;
-use crate::observed::{Instance, Readiness, Target};
+use crate::observed::{Readiness, Target};
 use crate::plan::{HookKind, Strategy};
-use crate::plugin::{HookAnswer, Scale};
+use crate::plugin::HookAnswer;
+use crate::primary::{only_a_promotion_helps, primary_not_ready, primary_readiness};
 use crate::rhythm::{Due, due};
 use crate::rollback::Cause;
 use crate::{
@@ -121,76 +124,6 @@ fn between_ticks(call: Call<'_>, due: Due) -> Decision {
     call.decide(Commit::Nothing, wake)
 }
 
-/// From accepted to initialized: the primary must be able to serve before anything points at it.
-fn initialize(mut call: Call<'_>, target: &Target) -> Outcome {
-    call.perform(Effect::EnsureServices);
-    call.perform(Effect::EnsurePrimary);
-    if !call.plan.skip_analysis {
-        probe(&mut call)?;
-    }
-    // Flagger does not wait here when the analysis is skipped, and points the Service at nothing; nor does it wait after
-    // the primary got stuck, and scales the target down.
-    if let Err(text) = primary_readiness(&call) {
-        call.tell(Happening::Error(text));
-        return Ok(call.finish());
-    }
-    if call.plan.has_autoscaler {
-        call.perform(Effect::EnsureAutoscaler);
-    }
-    call.perform(Effect::EnsureApex);
-    call.perform(Effect::EnsureRoutes);
-    call.perform(Effect::Route(Weights::PRIMARY));
-    if call.plan.has_autoscaler {
-        call.perform(Effect::TargetAutoscaler(AutoscalerState::Paused));
-    }
-    call.perform(Effect::ScaleTarget(Scale::Zero));
-    call.tell_as(Phase::Initialized, Happening::InitializationDone);
-    let mut status = applied(&call, target);
-    if !target.matches_primary {
-        // It changed after the primary was made of it. Nothing was applied yet, so it is a new revision.
-        status.last_applied.clear();
-    }
-    let status = status.into_phase(call.plan, Phase::Initialized, call.now);
-    Ok(call.finish_as(status))
-}
-
-/// Asks each provider whether it is there. The answer is told and holds nothing up.
-fn probe(call: &mut Call<'_>) -> Result<(), Question> {
-    for id in &call.plan.probes {
-        match call.ask_metric(Question::Online, *id)? {
-            Answer::Value(_) | Answer::Hook(_) => {}
-            Answer::NoData(text) | Answer::Failed { text, .. } => {
-                call.tell(Happening::ProvidersOffline(text));
-                return Ok(());
-            }
-        }
-    }
-    call.tell(Happening::ProvidersOnline);
-    Ok(())
-}
-
-/// Whether the primary is rolled out; else the text that says why not.
-fn primary_readiness(call: &Call<'_>) -> Result<(), String> {
-    match &call.seen.primary {
-        None => Err(crate::wording::primary_to_come(call.plan)),
-        Some(Instance { readiness: Readiness::Ready, .. }) => Ok(()),
-        Some(Instance { readiness: Readiness::Waiting(text) | Readiness::Stuck(text), .. }) => {
-            Err(text.clone())
-        }
-    }
-}
-
-/// The status with the target's present revision and configuration as the applied ones, and all counters at zero.
-fn applied(call: &Call<'_>, target: &Target) -> Status {
-    let mut status = call.status.clone();
-    status.last_applied.clone_from(&target.revision);
-    status.tracked_configs.clone_from(&target.configs);
-    status.failed_checks = 0;
-    status.weight = 0;
-    status.iterations = 0;
-    status
-}
-
 /// One tick of a canary that is initialized.
 fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
     if *change == Change::Adopt || (*change == Change::SetBack && call.status.phase.is_at_rest()) {
@@ -220,7 +153,7 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
         && !matches!(phase, Phase::Promoting | Phase::Finalising);
     let awaits_primary = !call.plan.skip_analysis && !primary_is_out;
     if let (true, Err(text)) = (awaits_primary, primary_readiness(&call)) {
-        if !only_a_promotion_helps(&call) {
+        if !only_a_promotion_helps(&call, target) {
             return Ok(primary_not_ready(call, text));
         }
         call.tell(Happening::Error(text));
@@ -284,7 +217,7 @@ fn tick(mut call: Call<'_>, target: &Target, change: &Change) -> Outcome {
     }
     let paused = call.is_paused();
     if call.plan.skip_analysis {
-        return Ok(if paused { call.finish() } else { promotion::skip(call) });
+        return Ok(if paused { call.finish() } else { promotion::skip(call, target) });
     }
     if steering::promote_order(call.seen).is_some_and(|order| order.full) {
         return Ok(promotion::promote(call));
@@ -348,111 +281,6 @@ pub(crate) fn current_weights(call: &Call<'_>, found: Option<Weights>) -> Weight
     } else {
         Weights::PRIMARY
     }
-}
-
-/// Takes the target's revision for the applied one, where nothing is to be rolled out.
-fn adopt(call: Call<'_>, target: &Target) -> Decision {
-    let settled = matches!(call.status.phase, Phase::Initialized | Phase::Succeeded);
-    call.finish_with(|s| {
-        s.last_applied.clone_from(&target.revision);
-        s.tracked_configs.clone_from(&target.configs);
-        if settled {
-            s.last_promoted.clone_from(&target.revision);
-        }
-    })
-}
-
-/// The primary is stuck on a revision that it cannot run, and goes on serving with the pods that it has. Waiting does not
-/// heal it, only another revision does, so it holds none up. (Where a mesh could move the traffic off a primary without
-/// pods, that comes first.)
-fn only_a_promotion_helps(call: &Call<'_>) -> bool {
-    let stuck = |p: &Instance| matches!(p.readiness, Readiness::Stuck(_));
-    let serves = |p: &Instance| p.available > 0 || !call.plan.capabilities.weighted;
-    !matches!(call.status.phase, Phase::Promoting | Phase::Finalising)
-        && call.seen.primary.as_ref().is_some_and(|p| stuck(p) && serves(p))
-}
-
-/// A primary that is not ready: waited for, and where it is stuck the rollout ends where traffic can be served.
-fn primary_not_ready(mut call: Call<'_>, text: String) -> Decision {
-    call.tell(Happening::Error(text.clone()));
-    let stuck = matches!(&call.seen.primary, Some(Instance { readiness: Readiness::Stuck(_), .. }));
-    match call.status.phase {
-        Phase::Promoting | Phase::Finalising if stuck => rollback::fail_promotion(call, text),
-        Phase::Progressing | Phase::WaitingPromotion if stuck => {
-            rollback::roll_back(call, &Cause::PrimaryStuck)
-        }
-        Phase::Promoting
-        | Phase::Finalising
-        | Phase::Progressing
-        | Phase::WaitingPromotion
-        | Phase::Unset
-        | Phase::Initializing
-        | Phase::Initialized
-        | Phase::Waiting
-        | Phase::Succeeded
-        | Phase::Failed
-        | Phase::Terminating
-        | Phase::Terminated => call.finish(),
-    }
-}
-
-/// A new revision was found: ask for leave, then bring it up.
-fn start(mut call: Call<'_>, target: &Target) -> Outcome {
-    if call.is_paused() {
-        return Ok(call.finish());
-    }
-    let waited = call.status.phase == Phase::Waiting;
-    if !waited {
-        call.forget_orders();
-    }
-    if !call.ask_all(HookKind::ConfirmRollout)? {
-        return Ok(if waited { call.finish() } else { call.finish_in(Phase::Waiting) });
-    }
-    if call.plan.has_autoscaler {
-        call.perform(Effect::TargetAutoscaler(AutoscalerState::Running));
-    }
-    call.perform(Effect::ScaleTarget(Scale::Up));
-    call.tell_as(Phase::Progressing, Happening::NewRevision);
-    let status = applied(&call, target).into_phase(call.plan, Phase::Progressing, call.now);
-    Ok(call.finish_as(status))
-}
-
-/// The revision that a gate was asked about is gone.
-fn nothing_to_approve(mut call: Call<'_>, target: &Target) -> Decision {
-    call.tell(Happening::NothingToApprove);
-    let settled = call.status.last_applied == call.status.last_promoted && target.matches_primary;
-    let phase = if settled { Phase::Succeeded } else { Phase::Failed };
-    let mut status = call.status.clone().into_phase(call.plan, phase, call.now);
-    if phase == Phase::Failed && call.weights == Weights::CANARY {
-        status.weight = 100; // as the failed promotion before it left it
-    }
-    call.finish_as(status)
-}
-
-/// The target changed in the middle of a rollout: begin again with what it is now.
-fn restart(mut call: Call<'_>, target: &Target, primary_is_out: bool) -> Decision {
-    call.tell(Happening::Restarting);
-    call.forget_revision();
-    if !primary_is_out {
-        call.perform(Effect::Route(Weights::PRIMARY));
-    }
-    let status = applied(&call, target).into_phase(call.plan, Phase::Progressing, call.now);
-    call.finish_as(status)
-}
-
-/// The target rests in the middle of its rollout: it gets pods before it gets traffic, or anybody judges it.
-fn bring_up(mut call: Call<'_>) -> Decision {
-    let Call { plan, seen, weights, .. } = call;
-    call.tell(Happening::Error(crate::wording::target_at_rest(plan)));
-    let sent = weights.canary > Weight::ZERO || weights.mirror;
-    if sent && seen.primary.as_ref().is_some_and(|p| p.available > 0) {
-        call.perform(Effect::Route(Weights::PRIMARY));
-    }
-    if plan.has_autoscaler {
-        call.perform(Effect::TargetAutoscaler(AutoscalerState::Running));
-    }
-    call.perform(Effect::ScaleTarget(Scale::Up));
-    call.finish()
 }
 
 /// Asks the rollback hooks, in order, until one says yes.

@@ -3,7 +3,9 @@
 use crate::call::Call;
 use crate::decision::{AutoscalerState, Decision, Effect};
 use crate::notice::Happening;
+use crate::observed::Target;
 use crate::plugin::Scale;
+use crate::primary::renew_if_dead;
 use crate::{Phase, Weight, Weights};
 
 /// Copies the analysed template to the primary.
@@ -51,11 +53,12 @@ pub(crate) fn finalise(mut call: Call<'_>) -> Decision {
 }
 
 /// Promotes without analysis.
-pub(crate) fn skip(mut call: Call<'_>) -> Decision {
+pub(crate) fn skip(mut call: Call<'_>, target: &Target) -> Decision {
     let available = call.seen.primary.as_ref().map_or(0, |p| p.available);
     if available <= 0 && call.plan.capabilities.weighted {
         let text = format!("{}-primary.{} has no available pod", call.plan.target, call.plan.namespace);
         call.tell(Happening::Error(text));
+        renew_if_dead(&mut call, target);
         return call.finish();
     }
     call.perform(Effect::Route(Weights::PRIMARY));

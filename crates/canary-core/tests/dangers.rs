@@ -4,7 +4,10 @@
 #[path = "support/world.rs"]
 mod world;
 
-use canary_core::{Effect, Hook, HookKind, Instance, Phase, Plan, Scale, Steps, Strategy, Weight, Weights};
+use canary_core::{
+    Check, CheckSource, Effect, Hook, HookKind, Instance, Phase, Plan, Scale, Steps, Strategy, Weight,
+    Weights,
+};
 use world::{World, seconds, stuck, waiting};
 
 fn plan() -> Plan {
@@ -190,4 +193,92 @@ fn a_clock_that_is_put_back_holds_no_rollout_up() {
     world.now -= seconds(7200);
     assert_eq!(world.run(20), Phase::Succeeded);
     assert_eq!(world.primary_revision, "v1-c");
+}
+
+#[test]
+fn a_fix_that_comes_while_the_first_revision_cannot_run_reaches_the_primary() {
+    let mut world = World::new(plan());
+    world.call();
+    world.call();
+    for primary in [waiting(0), stuck(0)] {
+        world.primary = Some(primary);
+        world.now += seconds(10);
+        world.call();
+        assert_eq!(world.primary_revision, "v1-a", "nothing else was applied");
+    }
+    world.apply_revision("v1-b");
+    world.now += seconds(10);
+    world.call();
+    assert_eq!((world.status.phase, world.primary_revision.as_str()), (Phase::Initializing, "v1-b"));
+    world.primary = Some(Instance::ready(2));
+    world.now += seconds(10);
+    world.call();
+    assert_eq!((world.status.phase, world.status.last_promoted.as_str()), (Phase::Initialized, "v1-b"));
+}
+
+#[test]
+fn a_primary_that_serves_while_the_canary_is_set_up_is_not_given_what_nobody_analysed() {
+    let mut world = World::new(plan());
+    world.call();
+    world.call();
+    world.primary = Some(waiting(1));
+    world.apply_revision("v1-b");
+    world.now += seconds(10);
+    world.call();
+    assert_eq!((world.status.phase, world.primary_revision.as_str()), (Phase::Initializing, "v1-a"));
+}
+
+#[test]
+fn a_fix_is_not_held_up_by_a_primary_without_pods_that_cannot_run_its_own_revision() {
+    let mut skipped = plan();
+    skipped.skip_analysis = true;
+    let by = |strategy| {
+        let mut plan = plan();
+        plan.strategy = strategy;
+        plan
+    };
+    let (tested, switched) =
+        (by(Strategy::AbTesting { iterations: 1 }), by(Strategy::BlueGreen { iterations: 1 }));
+    for plan in [plan(), tested, switched, skipped] {
+        let (strategy, skips) = (plan.strategy.clone(), plan.skip_analysis);
+        let mut world = World::initialized(plan);
+        world.primary = Some(stuck(0));
+        world.apply_revision("v1-b");
+        for _ in 0..8 {
+            world.now += seconds(10);
+            world.call();
+            if world.primary_revision == "v1-b" {
+                world.primary = Some(Instance::ready(2));
+            }
+        }
+        assert_eq!(world.primary_revision, "v1-b", "{strategy:?}, skips the analysis: {skips}");
+        assert_eq!(world.status.phase, Phase::Succeeded, "{strategy:?}, skips the analysis: {skips}");
+    }
+}
+
+#[test]
+fn a_primary_that_loses_its_pods_for_good_gives_its_traffic_to_the_canary_which_is_judged_with_it() {
+    let mut checked = plan();
+    checked.threshold = 1;
+    checked.checks = vec![Check::new("errors", CheckSource::Template).within(None, Some(5.0))];
+    let mut world = progressing(checked);
+    world.values.insert("errors".into(), Some(9.0));
+    world.primary = Some(stuck(0));
+    world.target = waiting(0);
+    world.call();
+    assert_eq!(
+        (world.status.phase, world.routes),
+        (Phase::Progressing, Some(Weights::PRIMARY)),
+        "no side serves"
+    );
+    world.target = Instance::ready(2);
+    world.now += seconds(10);
+    world.call();
+    assert_eq!((world.status.phase, world.routes), (Phase::Progressing, Some(Weights::CANARY)));
+    for _ in 0..2 {
+        world.now += seconds(10);
+        world.call();
+    }
+    assert_eq!((world.status.phase, world.routes), (Phase::Failed, Some(Weights::CANARY)));
+    assert_eq!(world.primary_revision, "v1-a", "what failed its checks is not promoted");
 }

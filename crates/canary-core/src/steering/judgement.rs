@@ -105,6 +105,9 @@ fn gate(call: &Call<'_>, command: &Command, order: Order, open: bool) -> Judgeme
     if hook.kind == HookKind::ConfirmRollout && call.status.phase != Phase::Waiting {
         return Err(format!("the rollout is past {name} already"));
     }
+    if call.plan.skip_analysis && hook.kind != HookKind::ConfirmRollout {
+        return Err(format!("the analysis is skipped, and {name} is not asked"));
+    }
     let weight = if open { weight_of(call, hook)? } else { None };
     let mut steering = call.seen.steering.clone();
     let text = match (open, weight) {

@@ -31,8 +31,8 @@ pub(crate) fn of_decision(node: &Node, decision: &Decision) -> Result<(), String
             Commit::Nothing | Commit::ReleaseFinalizer => None,
         };
         require(
-            matches!(to, Some(Phase::Promoting | Phase::Succeeded)),
-            "the primary's template changes on the way to Promoting, or with a skipped analysis",
+            matches!(to, Some(Phase::Promoting | Phase::Succeeded)) || node.primary_pods() == 0,
+            "the primary's template changes on the way to Promoting, with a skipped analysis, or where nobody is served",
         )?;
     }
     Ok(())
@@ -61,6 +61,10 @@ pub(crate) fn of_effect(plan: &Plan, before: &Node, effect: &Effect, after: &Nod
             require(share(before) == Weight::ZERO || !weighted, "traffic leaves before capacity does")?;
             let last = before.target.available() > 0 && before.primary_pods() == 0;
             require(!last || !weighted, "the last pods that serve are not taken down")
+        }
+        // Nothing was applied before the first revision serves.
+        Effect::PromoteTemplate(_) if before.phase == Phase::Initializing => {
+            require(before.primary_pods() == 0, "a primary that serves is not given what nobody analysed")
         }
         Effect::PromoteTemplate(_) => {
             require(after.primary_revision == before.applied, "what is promoted is what was analysed")?;
