@@ -81,17 +81,11 @@ impl Configs {
             let namespace = text_at(source, "/metadata/namespace").unwrap_or_default();
             let copy = primary_name(name);
             let noun = kind.noun();
-            let failed = || "CreatePrimaryConfigs failed".to_owned();
-            let present = objects.get(&kind.resource(), namespace, &copy).await;
-            let present =
-                present.explain(|| format!("{noun} {copy}.{namespace} get query failed ")).within(failed)?;
+            let present = present_copy(objects, *kind, name, source).await?;
             match present {
                 None => {
                     let object = copies::created(*kind, source, name, owner, prefixes);
-                    let created = objects.create(&kind.resource(), &object).await;
-                    created
-                        .explain(|| format!("creating {noun} {copy}.{namespace} failed"))
-                        .within(failed)?;
+                    create_copy(objects, *kind, &object).await?;
                 }
                 // The type of a Secret cannot be changed, so a copy of another type makes room for a new one.
                 Some(present) if present.get("type") != source.get("type") => {
@@ -99,11 +93,8 @@ impl Configs {
                     let deleted = objects.delete(&kind.resource(), namespace, &copy).await;
                     deleted
                         .explain(|| format!("updating {noun} {copy}.{namespace} failed"))
-                        .within(failed)?;
-                    let created = objects.create(&kind.resource(), &object).await;
-                    created
-                        .explain(|| format!("creating {noun} {copy}.{namespace} failed"))
-                        .within(failed)?;
+                        .within(copying_failed)?;
+                    create_copy(objects, *kind, &object).await?;
                 }
                 Some(present) => {
                     let object = copies::updated(&present, source, owner, prefixes);
@@ -113,10 +104,42 @@ impl Configs {
                     let replaced = objects.replace(&kind.resource(), &object).await;
                     replaced
                         .explain(|| format!("updating {noun} {copy}.{namespace} failed"))
-                        .within(failed)?;
+                        .within(copying_failed)?;
                 }
             }
             tracing::info!(kind = noun, name = %copy, %namespace, "the primary's copy of a config was written");
+        }
+        Ok(())
+    }
+
+    /// Whether the primary has copies of all that was read, with the content that the checksums are made of.
+    pub(crate) async fn are_copied(&self, objects: &dyn Objects) -> Result<bool, WorkloadError> {
+        for ((kind, name), source) in &self.0 {
+            let copy = present_copy(objects, *kind, name, source).await?;
+            if copy.is_none_or(|copy| copy.get("data") != source.get("data")) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes copies anew that `primary` uses and that somebody deleted: none of its pods starts without them.
+    pub(crate) async fn restore_copies(
+        &self,
+        objects: &dyn Objects,
+        primary: &Value,
+        owner: &Owner,
+        prefixes: &[String],
+    ) -> Result<(), WorkloadError> {
+        let used = references::used(primary);
+        for ((kind, name), source) in &self.0 {
+            let copy = primary_name(name);
+            if used.iter().any(|(k, n, _)| k == kind && *n == copy)
+                && present_copy(objects, *kind, name, source).await?.is_none()
+            {
+                let object = copies::created(*kind, source, name, owner, prefixes);
+                create_copy(objects, *kind, &object).await?;
+            }
         }
         Ok(())
     }
@@ -131,6 +154,33 @@ impl Configs {
             }
         });
     }
+}
+
+fn copying_failed() -> String {
+    "CreatePrimaryConfigs failed".into()
+}
+
+/// The primary's copy of that config, if it exists.
+async fn present_copy(
+    objects: &dyn Objects,
+    kind: ConfigKind,
+    name: &str,
+    source: &Value,
+) -> Result<Option<Value>, WorkloadError> {
+    let namespace = text_at(source, "/metadata/namespace").unwrap_or_default();
+    let (copy, noun) = (primary_name(name), kind.noun());
+    let present = objects.get(&kind.resource(), namespace, &copy).await;
+    present.explain(|| format!("{noun} {copy}.{namespace} get query failed ")).within(copying_failed)
+}
+
+async fn create_copy(objects: &dyn Objects, kind: ConfigKind, object: &Value) -> Result<(), WorkloadError> {
+    let created = objects.create(&kind.resource(), object).await;
+    let text = |path| text_at(object, path).unwrap_or_default();
+    let (name, namespace) = (text("/metadata/name"), text("/metadata/namespace"));
+    created
+        .explain(|| format!("creating {} {name}.{namespace} failed", kind.noun()))
+        .within(copying_failed)?;
+    Ok(())
 }
 
 fn is_tracked(kind: ConfigKind, object: &Value) -> bool {

@@ -215,3 +215,38 @@ async fn a_copy_that_somebody_else_changed_meanwhile_is_decided_again() {
         "CreatePrimaryConfigs failed: updating configmap files-primary.test failed: the object has been modified"
     );
 }
+
+#[tokio::test]
+async fn copies_are_compared_by_what_their_checksums_are_made_of() {
+    let objects = cluster();
+    let configs = collected(&objects).await;
+    assert!(!configs.are_copied(&objects).await.unwrap(), "there are none");
+    configs.write_copies(&objects, &owner(), &[]).await.unwrap();
+    assert!(configs.are_copied(&objects).await.unwrap());
+    // Flagger leaves that behind, and a take-over is no change.
+    put(&objects, ConfigKind::ConfigMap, "files-primary", json!({"data": {"a.txt": "one", "b.txt": "<&>"}}));
+    assert!(configs.are_copied(&objects).await.unwrap());
+    put(&objects, ConfigKind::ConfigMap, "settings", json!({"data": {"color": "blue"}}));
+    assert!(!collected(&objects).await.are_copied(&objects).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_copy_that_somebody_deleted_comes_back_if_the_primary_uses_it_and_no_other_is_touched() {
+    let objects = cluster();
+    let configs = collected(&objects).await;
+    configs.write_copies(&objects, &owner(), &[]).await.unwrap();
+    put(&objects, ConfigKind::ConfigMap, "settings", json!({"data": {"color": "blue"}}));
+    let changed = collected(&objects).await;
+    for name in ["files-primary", "settings-primary"] {
+        let kept = objects.get(&ConfigKind::ConfigMap.resource(), "test", name).await.unwrap();
+        objects.delete(&ConfigKind::Secret.resource(), "test", "token-primary").await.unwrap();
+        let writes = objects.writes();
+        changed.restore_copies(&objects, &template(""), &owner(), &[]).await.unwrap();
+        assert_eq!(objects.writes(), writes, "that template uses no copies");
+        changed.restore_copies(&objects, &template("-primary"), &owner(), &[]).await.unwrap();
+        let token = objects.get(&ConfigKind::Secret.resource(), "test", "token-primary").await.unwrap();
+        assert_eq!(token.unwrap()["data"], json!({"apiKey": "dGVzdA=="}));
+        let found = objects.get(&ConfigKind::ConfigMap.resource(), "test", name).await.unwrap();
+        assert_eq!(found, kept, "what is there waits for its promotion");
+    }
+}

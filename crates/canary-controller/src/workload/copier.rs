@@ -58,13 +58,30 @@ impl Copier {
         Ok(Pods { selector: self.selector(spec, &object)?, ports: discovered_ports(&object, route) })
     }
 
-    /// Creates the primary and its configs when it is missing.
+    /// Whether the primary runs the target's template, with the configs that the target has.
+    pub(super) async fn is_run_by(
+        &self,
+        source: &Source,
+        primary: Option<&Value>,
+        spec: &WorkloadSpec,
+    ) -> Result<bool, WorkloadError> {
+        if !primary.is_some_and(|primary| source.is_run_by(primary, spec, &self.settings)) {
+            return Ok(false);
+        }
+        match &source.configs {
+            Some(configs) => configs.are_copied(&*self.objects).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Creates the primary and its configs where they are missing.
     pub(super) async fn ensure_primary(&self, spec: &WorkloadSpec) -> Result<(), WorkloadError> {
         let whole = || format!("createPrimary{} failed", self.kind.resource().kind);
-        if self.primary(spec).await.within(whole)?.is_some() {
-            return Ok(());
-        }
+        let present = self.primary(spec).await.within(whole)?;
         let source = self.source(spec).await.within(whole)?;
+        if let Some(primary) = present {
+            return self.restore_configs(spec, &source, &primary).await.within(whole);
+        }
         self.write_configs(spec, &source).await.within(whole)?;
         let object = primary::created(&source, spec, &self.settings);
         let name = primary_name(&spec.target);
@@ -108,6 +125,18 @@ impl Copier {
             }
             None => Ok(()),
         }
+    }
+
+    async fn restore_configs(
+        &self,
+        spec: &WorkloadSpec,
+        source: &Source,
+        primary: &Value,
+    ) -> Result<(), WorkloadError> {
+        let Some(configs) = &source.configs else { return Ok(()) };
+        let template = template_of(self.kind, primary);
+        let prefixes = &self.settings.include_label_prefix;
+        configs.restore_copies(&*self.objects, &template, &spec.owner, prefixes).await
     }
 
     fn selector(&self, spec: &WorkloadSpec, object: &Value) -> Result<Selector, WorkloadError> {

@@ -79,8 +79,7 @@ impl Workload for DaemonSets {
         let readiness = judgement(spec.target_ready_threshold).of_daemon_set(&source.object);
         let mut target = Target::ready(source.revision());
         target.configs = source.configs.as_ref().map(Configs::checksums);
-        target.matches_primary =
-            primary.as_ref().is_some_and(|primary| source.is_run_by(primary, spec, &self.copier.settings));
+        target.matches_primary = self.copier.is_run_by(&source, primary.as_ref(), spec).await?;
         target.instance = Instance {
             // Flagger writes "damonset", and people search for its words.
             readiness: named(readiness, |again| {

@@ -59,8 +59,7 @@ impl Workload for Deployments {
         let readiness = judgement(spec.target_ready_threshold).of_deployment(&spec.target, &source.object);
         let mut target = Target::ready(source.revision());
         target.configs = source.configs.as_ref().map(Configs::checksums);
-        target.matches_primary =
-            primary.as_ref().is_some_and(|primary| source.is_run_by(primary, spec, &self.copier.settings));
+        target.matches_primary = self.copier.is_run_by(&source, primary.as_ref(), spec).await?;
         target.instance = Instance {
             readiness: named(readiness, |_| {
                 format!("canary deployment {}.{namespace} not ready", spec.target)

@@ -44,6 +44,10 @@ async fn the_primary_runs_the_target_until_the_target_changes() {
     assert!(observe(&fixture).await.unwrap().target.matches_primary);
     fixture.change("podinfo", |target| target["spec"]["replicas"] = 0.into());
     assert!(observe(&fixture).await.unwrap().target.matches_primary);
+    fixture.put_config("blue");
+    assert!(!observe(&fixture).await.unwrap().target.matches_primary);
+    fixture.put_config("red");
+    assert!(observe(&fixture).await.unwrap().target.matches_primary);
     fixture.change("podinfo", |target| target["spec"]["template"]["spec"]["hostNetwork"] = true.into());
     assert!(!observe(&fixture).await.unwrap().target.matches_primary);
 }
