@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::change::primary_is_unsettled;
+use crate::change::{change, primary_is_unsettled};
 use crate::decision::{Commit, Decision, Effect, Then, Wake};
 use crate::notice::{Happening, Notice};
 use crate::plan::{HookId, HookKind, MetricId};
 use crate::plugin::HookAnswer;
 use crate::question::{Answer, FailureKind, Question};
-use crate::rhythm::later;
+use crate::rhythm::{Due, due, later};
 use crate::{Observed, Phase, Plan, Status, Weights};
 
 /// The state of one call. Methods that need evidence return the question as an error, and the call starts over when the
@@ -187,14 +187,25 @@ impl<'a> Call<'a> {
 
     /// Ends the call with that status.
     pub(crate) fn finish_as(self, status: Status) -> Decision {
-        let wake = if status.phase.is_at_rest() && !primary_is_unsettled(&status) {
-            Wake::OnChange
-        } else if status.phase == Phase::Initializing {
-            Wake::Now
-        } else {
-            Wake::At(later(self.now, self.plan.interval))
+        let wake = match status.phase {
+            phase if phase.is_at_rest() => self.wake_at_rest(&status),
+            Phase::Initializing => Wake::Now,
+            _ => Wake::At(later(self.now, self.plan.interval)),
         };
         self.decide(Commit::Status(Box::new(status)), wake)
+    }
+
+    /// What came while the rollout was under way is due at its end, and nothing else would wake the canary for it.
+    fn wake_at_rest(&self, status: &Status) -> Wake {
+        let Ok(target) = &self.seen.target else {
+            let looked_after = primary_is_unsettled(status);
+            return if looked_after { Wake::At(later(self.now, self.plan.interval)) } else { Wake::OnChange };
+        };
+        match due(self.plan, status, self.seen, &change(status, target), self.now) {
+            Due::Now => Wake::Now,
+            Due::At(at) => Wake::At(at),
+            Due::Never => Wake::OnChange,
+        }
     }
 
     /// Ends the call, to be woken then.

@@ -55,7 +55,7 @@ pub(crate) fn finalise(mut call: Call<'_>) -> Decision {
 /// Promotes without analysis.
 pub(crate) fn skip(mut call: Call<'_>, target: &Target) -> Decision {
     let available = call.seen.primary.as_ref().map_or(0, |p| p.available);
-    if available <= 0 && call.plan.capabilities.weighted {
+    if available <= 0 {
         let text = format!("{}-primary.{} has no available pod", call.plan.target, call.plan.namespace);
         call.tell(Happening::Error(text));
         renew_if_dead(&mut call, target);

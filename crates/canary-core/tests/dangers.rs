@@ -282,3 +282,25 @@ fn a_primary_that_loses_its_pods_for_good_gives_its_traffic_to_the_canary_which_
     assert_eq!((world.status.phase, world.routes), (Phase::Failed, Some(Weights::CANARY)));
     assert_eq!(world.primary_revision, "v1-a", "what failed its checks is not promoted");
 }
+
+#[test]
+fn a_revision_that_comes_while_another_is_promoted_is_begun_at_its_end_without_anything_that_wakes_it() {
+    let mut world = progressing(plan());
+    while world.status.phase != Phase::Promoting {
+        world.call();
+        world.now += seconds(10);
+    }
+    world.apply_revision("v1-c");
+    assert_eq!(world.run(30), Phase::Succeeded);
+    assert_eq!(world.primary_revision, "v1-c");
+}
+
+#[test]
+fn a_revision_that_comes_while_the_canary_is_set_up_is_begun_without_anything_that_wakes_it() {
+    let mut world = World::new(plan());
+    world.call();
+    world.call();
+    world.apply_revision("v1-b");
+    assert_eq!(world.run(30), Phase::Succeeded);
+    assert_eq!(world.primary_revision, "v1-b");
+}
