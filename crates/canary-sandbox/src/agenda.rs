@@ -23,7 +23,7 @@ pub(crate) enum Work {
 }
 
 /// Work in time order; the same work is planned once, for its earliest time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Agenda {
     queue: BTreeMap<(Timestamp, u64), Work>,
     planned: HashMap<Work, (Timestamp, u64)>,

@@ -84,6 +84,22 @@ impl Cluster {
         cluster
     }
 
+    /// The same state without those who watch it and what they asked.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            now: self.now,
+            kinds: self.kinds.clone(),
+            store: self.store.fork(),
+            agenda: self.agenda.clone(),
+            ownership: self.ownership.clone(),
+            rollouts: self.rollouts.clone(),
+            node_pods: self.node_pods.clone(),
+            pod_rule: self.pod_rule.clone(),
+            log: RequestLog::default(),
+            drawn: self.drawn,
+        }
+    }
+
     /// Creates a namespace unless it exists.
     pub(crate) fn make_namespace(&mut self, name: &str) {
         let namespaces = self.builtin(BuiltIn::Namespace, "");

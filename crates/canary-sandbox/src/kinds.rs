@@ -63,7 +63,7 @@ impl Kind {
 }
 
 /// All kinds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kinds {
     all: Vec<Arc<Kind>>,
     by_plural: HashMap<String, HashMap<String, KindId>>,

@@ -13,7 +13,7 @@ use crate::store::{Object, position};
 pub(crate) type Place = (KindId, String, String);
 
 /// Index over the owner references of all objects.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ownership {
     alive: HashMap<String, Place>,
     dependents: HashMap<String, HashSet<Place>>,

@@ -157,6 +157,17 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// The same objects and their past, without those who watch them.
+    pub(crate) fn fork(&self) -> Self {
+        let tables = self.tables.iter().map(|table| Table {
+            namespaces: table.namespaces.clone(),
+            history: table.history.clone(),
+            floor: table.floor,
+            ..Table::default()
+        });
+        Self { tables: tables.collect(), revision: self.revision }
+    }
+
     pub(crate) fn revision(&self) -> u64 {
         self.revision
     }

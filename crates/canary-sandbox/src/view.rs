@@ -33,6 +33,12 @@ impl<'a> View<'a> {
         Some(self.cluster.stored(id, namespace).form(false).value(object))
     }
 
+    /// The object as it is stored, without its type. It costs no copy.
+    pub fn peek(&self, resource: &str, namespace: &str, name: &str) -> Option<&'a Value> {
+        let id = self.cluster.kinds.find_resource(resource)?;
+        self.cluster.store.table(id).get(namespace, name).map(|object| &**object)
+    }
+
     /// The objects of a kind in one namespace, or in all (`""`).
     pub fn list(&self, resource: &str, namespace: &str) -> Vec<Value> {
         let Some(id) = self.cluster.kinds.find_resource(resource) else { return Vec::new() };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::command::Word;
 use crate::dice::Dice;
 use crate::edit::Edit;
 use crate::setting::{AUTOSCALERS, CANARIES, DEPLOYMENTS, HTTP_ROUTES, Setting, VIRTUAL_SERVICES};
@@ -62,6 +63,8 @@ pub(crate) enum What {
     BrokenImage,
     /// The user does something.
     User(Edit),
+    /// A person gives a command.
+    Said(Word),
 }
 
 /// One fault.
@@ -98,6 +101,7 @@ impl What {
             Self::PrimaryDown(_) => "primary down",
             Self::BrokenImage => "broken image",
             Self::User(_) => "user edit",
+            Self::Said(_) => "command",
         }
     }
 }
@@ -105,10 +109,21 @@ impl What {
 /// The kinds whose caches can be behind.
 const KINDS: [&str; 6] = [CANARIES, DEPLOYMENTS, "services", VIRTUAL_SERVICES, HTTP_ROUTES, AUTOSCALERS];
 
-/// One to about ten faults.
+/// One to about ten faults, and in some runs people who give commands.
 pub(crate) fn draw(dice: &mut Dice, setting: &Setting) -> Vec<Fault> {
     let count = dice.between(1, 4) + if dice.one_in(3) { dice.between(0, 8) } else { 0 };
-    (0..count).map(|_| one(dice, setting)).collect()
+    let mut faults: Vec<_> = (0..count).map(|_| one(dice, setting)).collect();
+    if dice.one_in(3) {
+        for _ in 0..dice.between(1, 4) {
+            let when = moment(dice.one_in(2), dice);
+            faults.push(Fault { when, what: What::Said(Word::draw(dice)) });
+        }
+    }
+    faults
+}
+
+fn moment(of_request: bool, dice: &mut Dice) -> Moment {
+    if of_request { Moment::Request(dice.between(1, 110)) } else { Moment::Second(dice.between(0, 150)) }
 }
 
 fn one(dice: &mut Dice, setting: &Setting) -> Fault {
@@ -135,7 +150,5 @@ fn one(dice: &mut Dice, setting: &Setting) -> Fault {
         27 => (false, What::BrokenImage),
         _ => (dice.one_in(2), What::User(Edit::draw(dice, setting))),
     };
-    let when =
-        if of_request { Moment::Request(dice.between(1, 110)) } else { Moment::Second(dice.between(0, 150)) };
-    Fault { when, what }
+    Fault { when: moment(of_request, dice), what }
 }

@@ -4,55 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use canary_sandbox::{RequestInfo, Sandbox, View};
+use canary_sandbox::{RequestInfo, View};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
-use crate::setting::{AUTOSCALERS, CANARIES, DEPLOYMENTS, Mesh, NAME, NAMESPACE, Setting};
-
-/// Where to look things up: in a view after a request, or in the sandbox between two.
-pub(crate) trait Look {
-    fn look(&self, resource: &str, name: &str) -> Option<Value>;
-    fn time(&self) -> Timestamp;
-}
-
-impl Look for View<'_> {
-    fn look(&self, resource: &str, name: &str) -> Option<Value> {
-        self.get(resource, NAMESPACE, name)
-    }
-
-    fn time(&self) -> Timestamp {
-        self.now()
-    }
-}
-
-impl Look for Sandbox {
-    fn look(&self, resource: &str, name: &str) -> Option<Value> {
-        self.get(resource, NAMESPACE, name)
-    }
-
-    fn time(&self) -> Timestamp {
-        self.now()
-    }
-}
-
-/// What the rules are about, as last seen.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Scene {
-    /// The canary's largest share in any rule of the route; `None`: there is no route.
-    share: Option<i64>,
-    /// Of that rule.
-    primary_share: i64,
-    apex: Option<String>,
-    target_replicas: i64,
-    target_image: String,
-    primary_image: Option<String>,
-    primary_replicas: i64,
-    phase: String,
-    /// The revision that the status names as applied.
-    applied: String,
-    max_weight: i64,
-}
+use crate::command::Commands;
+use crate::scene::{Scene, available, canary, look, scene};
+use crate::setting::{DEPLOYMENTS, NAME, PRIMARY, Setting};
 
 /// The book of one run.
 #[derive(Debug, Default)]
@@ -71,6 +28,9 @@ pub(crate) struct Ledger {
     pub(crate) phases: Vec<String>,
     /// Images that a rollout was begun with.
     pub(crate) tried: Vec<String>,
+    pub(crate) commands: Commands,
+    /// The revision and the configuration that failed last, while nothing else was begun.
+    failed_with: Option<(String, String)>,
 }
 
 /// A pod's death may be a moment older than what the controller knows of it.
@@ -83,13 +43,14 @@ impl Ledger {
     }
 
     /// Takes note of what somebody else did.
-    pub(crate) fn note(&mut self, look: &dyn Look, setting: &Setting) {
-        let scene = scene(look, setting.mesh);
+    pub(crate) fn note(&mut self, view: &View<'_>, setting: &Setting) {
+        let scene = scene(view, setting.mesh);
+        self.commands.note(canary(view));
         self.former_max = self.former_max.max(self.scene.max_weight);
-        self.edited = Some(look.time());
-        self.images.entry(scene.target_image.clone()).or_insert(look.time());
+        self.edited = Some(view.now());
+        self.images.entry(scene.target_image.clone()).or_insert(view.now());
         if scene.target_image != self.scene.target_image {
-            self.images.insert(scene.target_image.clone(), look.time());
+            self.images.insert(scene.target_image.clone(), view.now());
         }
         self.scene = scene;
     }
@@ -107,13 +68,13 @@ impl Ledger {
         self.last_write = Some(view.now());
         let before = std::mem::replace(&mut self.scene, scene(view, setting.mesh));
         let after = self.scene.clone();
+        let edited = self.edited.map(|at| view.now().duration_since(at));
         let facts = Facts {
             view,
             now: view.now(),
             stale: self.stale_until.is_some_and(|until| view.now() <= until + NEWS),
-            edited: self
-                .edited
-                .is_some_and(|at| view.now().duration_since(at) < SignedDuration::from_secs(60)),
+            edited: edited.is_some_and(|ago| ago < SignedDuration::from_secs(60)),
+            just_edited: edited.is_some_and(|ago| ago <= NEWS),
         };
         if request.resource == "canaries" && request.subresource == "status" && after.phase != before.phase {
             self.phases.push(after.phase.clone());
@@ -124,10 +85,38 @@ impl Ledger {
         if request.verb == "delete" {
             return Err(format!("{} {} was deleted", request.resource, request.name));
         }
+        self.orders(request, &before, &after, &facts)?;
         traffic(&before, &after, &facts, setting)?;
-        capacity(&before, &after, &facts)?;
+        capacity(&before, &after, &facts, setting)?;
         self.promotion(request, &before, &after, &facts, setting)?;
         status(request, &before, &after, &facts, setting)
+    }
+
+    /// What people ordered is done, and nothing against it.
+    fn orders(
+        &mut self,
+        request: &RequestInfo,
+        before: &Scene,
+        after: &Scene,
+        facts: &Facts<'_>,
+    ) -> Result<(), String> {
+        let canary = canary(facts.view);
+        let moments = (before.moment(), after.moment());
+        // Whoever turns the analysis off turns the gates off with it.
+        let skips = canary["spec"]["skipAnalysis"] == true;
+        let excused = facts.stale || facts.edited || skips || facts.is_down(PRIMARY);
+        self.commands.inspect(canary, moments, facts.now, excused)?;
+        if request.resource != "canaries" || request.subresource != "status" {
+            return Ok(());
+        }
+        let revision = (after.applied.clone(), after.configs.clone());
+        let again = after.phase == "Progressing" && self.failed_with.as_ref() == Some(&revision);
+        match after.phase.as_str() {
+            "Failed" => self.failed_with = Some(revision),
+            "Waiting" => {}
+            _ => self.failed_with = None,
+        }
+        if again { self.commands.begun_again() } else { Ok(()) }
     }
 
     fn promotion(
@@ -142,12 +131,18 @@ impl Ledger {
         if !ours || after.primary_image == before.primary_image || before.primary_image.is_none() {
             return Ok(());
         }
+        // While the canary is set up, a primary that serves nobody gets what the user applies.
+        if before.phase == "Initializing" && !facts.is_up(PRIMARY) {
+            return Ok(());
+        }
         let rolling = ["Progressing", "WaitingPromotion", "Promoting"].contains(&before.phase.as_str());
         require(rolling, || format!("the primary's template changed in {:?}", before.phase))?;
         let image = after.primary_image.clone().unwrap_or_default();
         let applied = self.images.get(&image);
         let known = applied.is_some_and(|at| facts.now.duration_since(*at) >= SignedDuration::from_secs(9));
-        let skipped = setting.way == crate::setting::Way::Skip || facts.edited;
+        let skipped = setting.way == crate::setting::Way::Skip
+            || facts.edited
+            || self.commands.promotes_unchecked(&after.applied);
         require(known || skipped, || format!("{image} was promoted without analysis"))
     }
 }
@@ -158,12 +153,14 @@ struct Facts<'a> {
     now: Timestamp,
     stale: bool,
     edited: bool,
+    /// Somebody else changed something in the same moment.
+    just_edited: bool,
 }
 
 impl Facts<'_> {
     /// Whether the workload has had no pod to serve for longer than news takes.
     fn is_down(&self, name: &str) -> bool {
-        let Some(workload) = self.view.look(DEPLOYMENTS, name) else { return true };
+        let Some(workload) = look(self.view, DEPLOYMENTS, name) else { return true };
         if workload["status"]["availableReplicas"].as_i64().unwrap_or(0) > 0 {
             return false;
         }
@@ -176,14 +173,11 @@ impl Facts<'_> {
     }
 
     fn is_up(&self, name: &str) -> bool {
-        let workload = self.view.look(DEPLOYMENTS, name).unwrap_or_default();
-        workload["status"]["availableReplicas"].as_i64().unwrap_or(0) > 0
+        available(self.view, name) > 0
     }
 }
 
-const PRIMARY: &str = "podinfo-primary";
-
-fn require(holds: bool, broken: impl FnOnce() -> String) -> Result<(), String> {
+pub(crate) fn require(holds: bool, broken: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(broken()) }
 }
 
@@ -221,13 +215,16 @@ fn traffic(before: &Scene, after: &Scene, facts: &Facts<'_>, setting: &Setting) 
 }
 
 /// Traffic leaves before capacity does; the primary keeps its pods.
-fn capacity(before: &Scene, after: &Scene, facts: &Facts<'_>) -> Result<(), String> {
+fn capacity(before: &Scene, after: &Scene, facts: &Facts<'_>, setting: &Setting) -> Result<(), String> {
     if after.target_replicas == 0 && before.target_replicas > 0 {
         let share = after.share.unwrap_or(0);
-        require(share == 0, || format!("the target was taken down with {share} % of the traffic"))?;
+        // Nobody can know of weights that are set by hand between the last look and the write.
+        let traffic_left = share == 0 || facts.just_edited;
+        require(traffic_left, || format!("the target was taken down with {share} % of the traffic"))?;
         let last = facts.is_up(NAME) && facts.is_down(PRIMARY);
         // A Canary that is deleted takes its primary along, and leaves the target as it is.
-        let excused = facts.stale || facts.view.look(CANARIES, NAME).is_none();
+        // Without a mesh nobody is ever sent to the target, wherever the pods are.
+        let excused = facts.stale || canary(facts.view).is_null() || !setting.is_routed();
         require(!last || excused, || "the last pods that serve were taken down".into())?;
     }
     if before.primary_image.is_some() && after.primary_image.is_some() {
@@ -252,8 +249,7 @@ fn status(
         return Ok(());
     }
     let share = after.share.unwrap_or(0);
-    let weight =
-        facts.view.look(CANARIES, NAME).unwrap_or_default()["status"]["canaryWeight"].as_i64().unwrap_or(0);
+    let weight = canary(facts.view)["status"]["canaryWeight"].as_i64().unwrap_or(0);
     let from = before.phase.as_str();
     let reached = match after.phase.as_str() {
         "Promoting" => after.primary_image.as_ref() == Some(&after.target_image),
@@ -269,97 +265,4 @@ fn status(
         _ => true,
     };
     require(reached, || format!("the status says {:?}, and the cluster is {after:?}", after.phase))
-}
-
-fn scene(look: &dyn Look, mesh: Mesh) -> Scene {
-    let target = look.look(DEPLOYMENTS, NAME).unwrap_or_default();
-    let primary = look.look(DEPLOYMENTS, PRIMARY);
-    let canary = look.look(CANARIES, NAME).unwrap_or_default();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let image = |workload: &Value| text(&workload["spec"]["template"]["spec"]["containers"][0]["image"]);
-    let mut scene = Scene {
-        target_replicas: target["spec"]["replicas"].as_i64().unwrap_or(0),
-        target_image: image(&target),
-        primary_image: primary.as_ref().map(image),
-        primary_replicas: primary.as_ref().map_or(0, |p| p["spec"]["replicas"].as_i64().unwrap_or(1)),
-        phase: text(&canary["status"]["phase"]),
-        applied: text(&canary["status"]["lastAppliedSpec"]),
-        max_weight: Setting::max_weight(&canary),
-        apex: look
-            .look("services", NAME)
-            .and_then(|s| s["spec"]["selector"]["app"].as_str().map(str::to_owned)),
-        ..Scene::default()
-    };
-    let Some(route) = mesh.routes().and_then(|kind| look.look(kind, NAME)) else { return scene };
-    let (rules, refs, host) = match mesh {
-        Mesh::Gateway => ("rules", "backendRefs", "/name"),
-        Mesh::Istio | Mesh::Kubernetes => ("http", "route", "/destination/host"),
-    };
-    for rule in route["spec"][rules].as_array().into_iter().flatten() {
-        let (mut own, mut rest) = (0, 0);
-        for destination in rule[refs].as_array().into_iter().flatten() {
-            let weight = destination["weight"].as_i64().unwrap_or(100);
-            let to_canary = destination.pointer(host).is_some_and(|h| h == "podinfo-canary");
-            *(if to_canary { &mut own } else { &mut rest }) += weight;
-        }
-        if scene.share.is_none_or(|share| own > share) {
-            (scene.share, scene.primary_share) = (Some(own), rest);
-        }
-    }
-    scene
-}
-
-/// What has to hold once all trouble is over and the canary rests.
-pub(crate) fn at_the_end(
-    sandbox: &Sandbox,
-    ledger: &Ledger,
-    setting: &Setting,
-    bystanders: &[Value],
-) -> Result<(), String> {
-    let scene = scene(sandbox, setting.mesh);
-    let up = |name: &str| {
-        let workload = sandbox.look(DEPLOYMENTS, name).unwrap_or_default();
-        workload["status"]["availableReplicas"].as_i64().unwrap_or(0) > 0
-    };
-    let share = scene.share.unwrap_or(0);
-    require(share == 0 || up(NAME), || format!("{share} % go to a canary without pods at the end"))?;
-    require(share == 100 || up(PRIMARY), || {
-        let status = sandbox.look(DEPLOYMENTS, PRIMARY).unwrap_or_default()["status"].clone();
-        format!("{} % go to a primary without pods at the end: {status}", 100 - share)
-    })?;
-    let runs = scene.primary_image.as_ref() == Some(&scene.target_image);
-    match scene.phase.as_str() {
-        "Succeeded" | "Initialized" => {
-            require(runs, || format!("{} was forgotten: {scene:?}", scene.target_image))?;
-            if setting.configs {
-                let data = |name| sandbox.look("configmaps", name).unwrap_or_default()["data"].clone();
-                let (own, copy) = (data("podinfo-config"), data("podinfo-config-primary"));
-                require(own == copy, || format!("the config {own} was forgotten, the primary has {copy}"))?;
-            }
-        }
-        "Failed" => {
-            let refused = ledger.tried.contains(&scene.target_image);
-            require(runs || refused, || format!("{} was neither tried nor refused", scene.target_image))?;
-        }
-        phase => return Err(format!("it ends in {phase:?}")),
-    }
-    if setting.autoscaler {
-        require(sandbox.look(AUTOSCALERS, NAME).is_some(), || "the user's autoscaler is gone".into())?;
-    }
-    for own in bystanders {
-        let (kind, name) = (&own["kind"], own["metadata"]["name"].as_str().unwrap_or_default());
-        let resource = match kind.as_str() {
-            Some("ConfigMap") => "configmaps",
-            Some("Service") => "services",
-            _ => crate::setting::VIRTUAL_SERVICES,
-        };
-        let content = |o: &Value| if o["spec"].is_null() { o["data"].clone() } else { o["spec"].clone() };
-        let found = sandbox.look(resource, name).unwrap_or_default();
-        let kept = match resource {
-            "services" => found["spec"]["selector"] == own["spec"]["selector"],
-            _ => content(&found) == content(own),
-        };
-        require(kept, || format!("{kind} {name}, which is the user's, was changed"))?;
-    }
-    Ok(())
 }

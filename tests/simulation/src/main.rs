@@ -2,11 +2,14 @@
 //! goes wrong in every run of its seed.
 #![allow(clippy::print_stdout, reason = "it is a program")]
 
+mod command;
 mod dice;
 mod edit;
+mod ending;
 mod fault;
 mod ledger;
 mod process;
+mod scene;
 mod setting;
 mod shrink;
 mod stage;
@@ -63,7 +66,9 @@ fn replay(seed: u64) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("with the fewest faults:");
-    describe(seed, &shrink::shrink(seed, outcome)?);
+    let shrunk = shrink::shrink(seed, outcome, true)?;
+    println!("{}", shrunk.log.as_deref().unwrap_or_default());
+    describe(seed, &shrunk);
     Ok(ExitCode::FAILURE)
 }
 
@@ -120,7 +125,7 @@ fn farm(arguments: &Arguments) -> Result<ExitCode> {
             let outcome = play(seed, None, false)?;
             lock(&totals).add(seed, &outcome);
             if !outcome.problems.is_empty() {
-                let shrunk = shrink::shrink(seed, outcome)?;
+                let shrunk = shrink::shrink(seed, outcome, false)?;
                 let _one_at_a_time = lock(&totals);
                 describe(seed, &shrunk);
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use canary_controller::{Controller, RuntimeClock, Settings};
+use canary_controller::{Clock as _, Controller, RuntimeClock, Settings};
 use canary_core::MetricProvider;
 use canary_metrics::MetricProviders;
 use canary_sandbox::{Sandbox, drive};
@@ -108,6 +108,7 @@ fn controller(sandbox: &Sandbox, world: &Arc<World>, clock: RuntimeClock) -> Con
 
 /// The user, and the passing of time.
 async fn live(stage: &Arc<Stage>, released: &mut Option<i64>) -> End {
+    let (begin, clock) = (stage.age(), RuntimeClock::starting_at(stage.sandbox.now()));
     loop {
         stage.pass();
         let (age, phase) = (stage.age(), stage.phase());
@@ -117,7 +118,8 @@ async fn live(stage: &Arc<Stage>, released: &mut Option<i64>) -> End {
         }
         let quiet =
             lock(&stage.ledger).last_write.map_or(age, |at| stage.sandbox.now().duration_since(at).as_secs());
-        let settled = released.is_some_and(|at| age - at > REST) && quiet > REST;
+        // A process that has just begun had no time to do anything.
+        let settled = released.is_some_and(|at| age - at > REST) && quiet > REST && age - begin > REST;
         if stage.is_calm_since(REST)
             && settled
             && matches!(phase.as_str(), "Initialized" | "Succeeded" | "Failed")
@@ -129,5 +131,6 @@ async fn live(stage: &Arc<Stage>, released: &mut Option<i64>) -> End {
         }
         let wait = u64::try_from(stage.next_second() - age).unwrap_or(1);
         tokio::time::sleep(Duration::from_secs(wait.max(1))).await;
+        stage.sandbox.advance(clock.now());
     }
 }

@@ -1,5 +1,7 @@
 //! What is released, and how: drawn from the seed.
 
+use std::cell::OnceCell;
+
 use canary_sandbox::Sandbox;
 use serde_json::{Value, json};
 
@@ -7,6 +9,7 @@ use crate::dice::Dice;
 
 pub(crate) const NAMESPACE: &str = "test";
 pub(crate) const NAME: &str = "podinfo";
+pub(crate) const PRIMARY: &str = "podinfo-primary";
 pub(crate) const CANARIES: &str = "canaries.flagger.app";
 pub(crate) const DEPLOYMENTS: &str = "deployments.apps";
 pub(crate) const AUTOSCALERS: &str = "horizontalpodautoscalers.autoscaling";
@@ -127,17 +130,7 @@ impl Setting {
 
     /// A cluster with everything but the controller.
     pub(crate) fn cluster(&self) -> anyhow::Result<Sandbox> {
-        let sandbox = Sandbox::new("2026-01-01T00:00:00Z".parse()?);
-        for crd in canary_api::crds() {
-            sandbox.put_object(serde_json::to_value(crd)?)?;
-        }
-        for (group, version, kind, plural) in [
-            ("networking.istio.io", "v1beta1", "VirtualService", "virtualservices"),
-            ("networking.istio.io", "v1beta1", "DestinationRule", "destinationrules"),
-            ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
-        ] {
-            sandbox.put_object(definition(group, version, kind, plural))?;
-        }
+        let sandbox = prototype()?.fork();
         sandbox.put_object(self.deployment())?;
         if self.autoscaler {
             sandbox.put_object(autoscaler())?;
@@ -223,6 +216,32 @@ impl Setting {
         }
         canary
     }
+}
+
+thread_local! {
+    /// Definitions are read once a thread.
+    static PROTOTYPE: OnceCell<Sandbox> = const { OnceCell::new() };
+}
+
+/// A cluster in which all kinds are served and that is empty else.
+fn prototype() -> anyhow::Result<Sandbox> {
+    PROTOTYPE.with(|known| {
+        if let Some(sandbox) = known.get() {
+            return Ok(sandbox.clone());
+        }
+        let sandbox = Sandbox::new("2026-01-01T00:00:00Z".parse()?);
+        for crd in canary_api::crds() {
+            sandbox.put_object(serde_json::to_value(crd)?)?;
+        }
+        for (group, version, kind, plural) in [
+            ("networking.istio.io", "v1beta1", "VirtualService", "virtualservices"),
+            ("networking.istio.io", "v1beta1", "DestinationRule", "destinationrules"),
+            ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+        ] {
+            sandbox.put_object(definition(group, version, kind, plural))?;
+        }
+        Ok(known.get_or_init(|| sandbox).clone())
+    })
 }
 
 fn autoscaler() -> Value {

@@ -9,18 +9,24 @@ use std::time::Duration;
 use canary_sandbox::{RequestInfo, Sandbox, Verdict};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::command::{self, Word};
 use crate::dice::Dice;
 use crate::edit::{Edit, apply, apply_image};
+use crate::ending::at_the_end;
 use crate::fault::{self, Fault, Moment, Mood, What};
 use crate::ledger::Ledger;
 use crate::process;
-use crate::setting::{CANARIES, NAME, NAMESPACE, Setting, bystanders};
+use crate::scene::{available, canary, scene};
+use crate::setting::{PRIMARY, Setting, bystanders};
 use crate::world::{World, lock, rule_pods};
 
 /// Trouble lasts so long; then all is well, and the canary has to come to rest.
 const TROUBLE: i64 = 200;
 /// Caches that had to begin again may be behind for so long.
 const RELIST: i64 = 45;
+
+/// How long a user waits before he does something about an image that cannot run.
+const PATIENCE: i64 = 30;
 
 /// One run.
 pub(crate) struct Stage {
@@ -39,6 +45,8 @@ pub(crate) struct Stage {
     primary_down_until: Mutex<Option<Timestamp>>,
     calm: AtomicBool,
     pub(crate) fired: Mutex<BTreeMap<&'static str, u64>>,
+    /// How many commands were given.
+    said: AtomicU64,
     log: Mutex<Log>,
 }
 
@@ -97,6 +105,7 @@ impl Stage {
             primary_down_until: Mutex::new(None),
             calm: AtomicBool::new(false),
             fired: Mutex::default(),
+            said: AtomicU64::new(0),
             log: Mutex::new(Log { text: keep_log.then(String::new), ..Log::default() }),
         });
         stage.note();
@@ -111,7 +120,7 @@ impl Stage {
 
     /// Takes note of what was changed past the API.
     fn note(&self) {
-        lock(&self.ledger).note(&self.sandbox, &self.setting);
+        self.sandbox.view(|view| lock(&self.ledger).note(view, &self.setting));
     }
 
     /// Seconds since the beginning.
@@ -129,13 +138,13 @@ impl Stage {
     }
 
     pub(crate) fn phase(&self) -> String {
-        let canary = self.sandbox.get(CANARIES, NAMESPACE, NAME).unwrap_or_default();
-        canary["status"]["phase"].as_str().unwrap_or_default().to_owned()
+        self.sandbox.view(|view| canary(view)["status"]["phase"].as_str().unwrap_or_default().to_owned())
     }
 
     /// The user of the story: the first new revision.
     pub(crate) fn release(&self) {
         apply_image(&self.sandbox, "podinfo:1");
+        self.tell("the user applies podinfo:1");
         self.note();
     }
 
@@ -154,6 +163,13 @@ impl Stage {
             let _ = writeln!(text, "{line}");
         }
         verdict
+    }
+
+    /// Puts what is no request into the log.
+    fn tell(&self, what: &str) {
+        if let Some(text) = &mut lock(&self.log).text {
+            let _ = writeln!(text, "{} {what}", self.sandbox.now());
+        }
     }
 
     fn verdict(self: &Arc<Self>, request: &RequestInfo) -> Verdict {
@@ -177,7 +193,10 @@ impl Stage {
         let now = self.sandbox.now();
         self.world.pass(now);
         if self.is_calm() {
-            return;
+            if let Some(word) = self.sandbox.view(|view| command::last_word(canary(view))) {
+                self.say(word);
+            }
+            return self.apply_a_fix();
         }
         if self.age() >= TROUBLE {
             return self.make_calm();
@@ -212,6 +231,7 @@ impl Stage {
             return None;
         }
         let what = self.faults[n].what;
+        self.tell(&format!("{what:?}"));
         *lock(&self.fired).entry(what.name()).or_default() += 1;
         let reads = request.is_some_and(|r| matches!(r.verb, "watch" | "list" | "get"));
         let verdict = self.happen(what);
@@ -250,7 +270,10 @@ impl Stage {
                 self.sandbox.forget_history();
                 self.sandbox.expire_watches();
             }
-            What::Second(seconds) => process::add_controller(self, Duration::from_secs(seconds)),
+            What::Second(seconds) => {
+                lock(&self.ledger).commands.doubled_until(after(seconds));
+                process::add_controller(self, Duration::from_secs(seconds));
+            }
             What::Clock(seconds) => self.world.jump(seconds),
             What::Metrics(mood, seconds) => self.world.set_metrics(mood, after(seconds)),
             What::Hooks(mood, seconds) => self.world.set_hooks(mood, after(seconds)),
@@ -260,12 +283,19 @@ impl Stage {
                 self.sandbox.reconsider_pods();
             }
             What::BrokenImage => self.world.break_image("podinfo:1".into()),
+            What::Said(word) => self.say(word),
             What::User(edit) => {
                 edit.make(&self.sandbox, &self.setting);
                 self.note();
             }
         }
         None
+    }
+
+    fn say(&self, word: Word) {
+        let n = self.said.fetch_add(1, Ordering::Relaxed);
+        word.say(&self.sandbox, &format!("command-{n}"));
+        self.tell(&format!("{word:?}"));
     }
 
     fn stale(&self, seconds: i64) {
@@ -282,6 +312,7 @@ impl Stage {
     /// From here on nothing goes wrong any more, but for the release itself.
     fn make_calm(&self) {
         self.calm.store(true, Ordering::Relaxed);
+        self.tell("all trouble is over");
         self.mend_primary();
         let mood = if self.setting.bad_release { Mood::Bad } else { Mood::Good };
         self.world.set_metrics(mood, Timestamp::MAX);
@@ -292,13 +323,31 @@ impl Stage {
         self.note();
     }
 
+    /// A user who sees that nothing serves, since the image cannot run, applies one that can.
+    fn apply_a_fix(&self) {
+        let phase = self.phase();
+        let helpless = self.sandbox.view(|view| {
+            let image = scene(view, self.setting.mesh).target_image;
+            let waits = matches!(phase.as_str(), "Initializing" | "Terminating");
+            self.world.is_broken(&image) && (waits || available(view, PRIMARY) == 0)
+        });
+        if helpless && self.age() >= TROUBLE + PATIENCE {
+            apply_image(&self.sandbox, "podinfo:fixed");
+            self.tell("the user applies an image that can run");
+            self.note();
+            lock(&self.ledger).last_write = Some(self.sandbox.now());
+        }
+    }
+
     fn close(self: &Arc<Self>, problem: Option<String>) -> Outcome {
         let mut problems = self.sandbox.violations();
         problems.extend(process::panics());
         problems.extend(problem);
         if problems.is_empty() {
             let ledger = lock(&self.ledger);
-            let ended = crate::ledger::at_the_end(&self.sandbox, &ledger, &self.setting, &bystanders());
+            let is_broken = |image: &str| self.world.is_broken(image);
+            let ended =
+                self.sandbox.view(|view| at_the_end(view, &ledger, &self.setting, &bystanders(), is_broken));
             problems.extend(ended.err());
             let whole = ["killed", "outage", "second controller", "user edit"];
             let quiet = !lock(&self.fired).keys().any(|name| whole.contains(name));

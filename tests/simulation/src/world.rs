@@ -76,6 +76,11 @@ impl World {
         lock(&self.pods).broken.entry(image).or_insert(since);
     }
 
+    /// Whether no new pod of that image becomes ready.
+    pub(crate) fn is_broken(&self, image: &str) -> bool {
+        lock(&self.pods).broken.contains_key(image)
+    }
+
     pub(crate) fn set_primary_down(&self, down: bool) {
         lock(&self.pods).primary_down = down;
     }
