@@ -28,6 +28,8 @@ pub(crate) struct Ledger {
     pub(crate) phases: Vec<String>,
     /// Images that a rollout was begun with.
     pub(crate) tried: Vec<String>,
+    /// The last of them.
+    applied_image: String,
     pub(crate) commands: Commands,
     /// The revision and the configuration that failed last, while nothing else was begun.
     failed_with: Option<(String, String)>,
@@ -81,6 +83,7 @@ impl Ledger {
         }
         if after.applied != before.applied {
             self.tried.push(after.target_image.clone());
+            self.applied_image.clone_from(&after.target_image);
         }
         if request.verb == "delete" {
             return Err(format!("{} {} was deleted", request.resource, request.name));
@@ -89,7 +92,7 @@ impl Ledger {
         traffic(&before, &after, &facts, setting)?;
         capacity(&before, &after, &facts, setting)?;
         self.promotion(request, &before, &after, &facts, setting)?;
-        status(request, &before, &after, &facts, setting)
+        status(request, (&before, &after), &facts, setting, &self.applied_image)
     }
 
     /// What people ordered is done, and nothing against it.
@@ -194,8 +197,9 @@ fn traffic(before: &Scene, after: &Scene, facts: &Facts<'_>, setting: &Setting) 
             require(up, || format!("{share} % go to a canary without pods"))?;
             let rising = matches!(before.phase.as_str(), "Progressing" | "WaitingPromotion");
             let max = after.max_weight;
-            let allowed = !rising || share <= max || facts.is_down(PRIMARY) || facts.edited;
-            require(allowed, || format!("{share} % are more than {max} %"))?;
+            let common = after.common_share;
+            let allowed = !rising || common <= max || facts.is_down(PRIMARY) || facts.edited;
+            require(allowed, || format!("{common} % are more than {max} %"))?;
         }
         if share < was && !facts.stale {
             let up = !facts.is_down(PRIMARY) || !facts.is_up(NAME);
@@ -204,7 +208,8 @@ fn traffic(before: &Scene, after: &Scene, facts: &Facts<'_>, setting: &Setting) 
     }
     if after.apex != before.apex
         && let Some(selected) = &after.apex
-        && !facts.stale
+        // With a Canary that is gone, its Service goes.
+        && !(facts.stale || canary(facts.view).is_null())
     {
         let other = if selected == PRIMARY { NAME } else { PRIMARY };
         let up = !facts.is_down(selected) || !facts.is_up(other);
@@ -239,10 +244,10 @@ fn capacity(before: &Scene, after: &Scene, facts: &Facts<'_>, setting: &Setting)
 /// A status names only what was reached.
 fn status(
     request: &RequestInfo,
-    before: &Scene,
-    after: &Scene,
+    (before, after): (&Scene, &Scene),
     facts: &Facts<'_>,
     setting: &Setting,
+    applied_image: &str,
 ) -> Result<(), String> {
     let written = request.resource == "canaries" && request.subresource == "status";
     if !written || after.phase == before.phase || facts.stale || facts.edited {
@@ -251,14 +256,12 @@ fn status(
     let share = after.share.unwrap_or(0);
     let weight = canary(facts.view)["status"]["canaryWeight"].as_i64().unwrap_or(0);
     let from = before.phase.as_str();
+    // The target may have another one by now, whose turn comes next.
+    let promoted = after.primary_image.as_deref() == Some(applied_image);
     let reached = match after.phase.as_str() {
-        "Promoting" => after.primary_image.as_ref() == Some(&after.target_image),
+        "Promoting" => promoted,
         "Finalising" => share == 0,
-        "Succeeded" if from != "Waiting" => {
-            share == 0
-                && after.target_replicas == 0
-                && after.primary_image.as_ref() == Some(&after.target_image)
-        }
+        "Succeeded" if from != "Waiting" => share == 0 && after.target_replicas == 0 && promoted,
         "Failed" if from != "Waiting" && weight == 100 => share == 100 || !setting.is_routed(),
         "Failed" if from != "Waiting" => share == 0 && after.target_replicas == 0,
         "Initialized" => share == 0 && after.target_replicas == 0 && facts.is_up(PRIMARY),

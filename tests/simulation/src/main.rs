@@ -90,6 +90,7 @@ struct Totals {
     digest: u64,
     fired: BTreeMap<&'static str, u64>,
     phases: BTreeMap<String, u64>,
+    commands: (u64, u64),
     failed: Vec<u64>,
 }
 
@@ -104,6 +105,8 @@ impl Totals {
             *self.fired.entry(name).or_default() += count;
         }
         *self.phases.entry(outcome.phase.clone()).or_default() += 1;
+        self.commands.0 += outcome.commands.0;
+        self.commands.1 += outcome.commands.1;
         if !outcome.problems.is_empty() {
             self.failed.push(seed);
         }
@@ -150,6 +153,7 @@ fn farm(arguments: &Arguments) -> Result<ExitCode> {
     );
     println!("  faults {:?}", totals.fired);
     println!("  ends   {:?}", totals.phases);
+    println!("  commands taken: {} carried out, {} refused", totals.commands.0, totals.commands.1);
     println!("  digest {:016x}", totals.digest);
     if totals.failed.is_empty() {
         return Ok(ExitCode::SUCCESS);

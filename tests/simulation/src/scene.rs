@@ -28,6 +28,8 @@ pub(crate) struct Scene {
     pub(crate) share: Option<i64>,
     /// Of that rule.
     pub(crate) primary_share: i64,
+    /// The canary's share of those whom no other rule is for: neither testers nor people with a cookie.
+    pub(crate) common_share: i64,
     pub(crate) apex: Option<String>,
     pub(crate) target_replicas: i64,
     pub(crate) target_image: String,
@@ -83,6 +85,7 @@ pub(crate) fn scene(view: &View<'_>, mesh: Mesh) -> Scene {
             let to_canary = destination.pointer(host).is_some_and(|h| h == "podinfo-canary");
             *(if to_canary { &mut own } else { &mut rest }) += weight;
         }
+        scene.common_share = own;
         if scene.share.is_none_or(|share| own > share) {
             (scene.share, scene.primary_share) = (Some(own), rest);
         }

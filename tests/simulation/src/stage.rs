@@ -70,6 +70,8 @@ pub(crate) struct Outcome {
     pub(crate) digest: u64,
     /// The last phase.
     pub(crate) phase: String,
+    /// Commands that were carried out, and those that were refused.
+    pub(crate) commands: (u64, u64),
     /// Simulated seconds.
     pub(crate) seconds: i64,
     pub(crate) log: Option<String>,
@@ -193,7 +195,14 @@ impl Stage {
         let now = self.sandbox.now();
         self.world.pass(now);
         if self.is_calm() {
-            if let Some(word) = self.sandbox.view(|view| command::last_word(canary(view))) {
+            let (gone, word) =
+                self.sandbox.view(|view| (canary(view).is_null(), command::last_word(canary(view))));
+            if gone {
+                // Its deletion, which was under way when all trouble ended, is over now.
+                apply(&self.sandbox, &self.setting);
+                self.note();
+            }
+            if let Some(word) = word {
                 self.say(word);
             }
             return self.apply_a_fix();
@@ -364,6 +373,7 @@ impl Stage {
             requests: log.count,
             digest: log.digest,
             phase: self.phase(),
+            commands: lock(&self.ledger).commands.counts(),
             seconds: self.age(),
             log: log.text.take(),
             setting: self.setting.clone(),
