@@ -187,10 +187,12 @@ impl<'a> Call<'a> {
 
     /// Ends the call with that status.
     pub(crate) fn finish_as(self, status: Status) -> Decision {
-        let wake = match status.phase {
-            phase if phase.is_at_rest() => self.wake_at_rest(&status),
-            Phase::Initializing => Wake::Now,
-            _ => Wake::At(later(self.now, self.plan.interval)),
+        let wake = if status.phase.is_at_rest() {
+            self.wake_at_rest(&status)
+        } else if status.phase == Phase::Initializing {
+            Wake::Now
+        } else {
+            Wake::At(later(self.now, self.plan.interval))
         };
         self.decide(Commit::Status(Box::new(status)), wake)
     }

@@ -223,13 +223,14 @@ fn traffic(before: &Scene, after: &Scene, facts: &Facts<'_>, setting: &Setting) 
 fn capacity(before: &Scene, after: &Scene, facts: &Facts<'_>, setting: &Setting) -> Result<(), String> {
     if after.target_replicas == 0 && before.target_replicas > 0 {
         let share = after.share.unwrap_or(0);
-        // Nobody can know of weights that are set by hand between the last look and the write.
+        // Nobody can know of weights that are set, or a primary that is deleted, between the last look and the write.
         let traffic_left = share == 0 || facts.just_edited;
         require(traffic_left, || format!("the target was taken down with {share} % of the traffic"))?;
         let last = facts.is_up(NAME) && facts.is_down(PRIMARY);
         // A Canary that is deleted takes its primary along, and leaves the target as it is.
         // Without a mesh nobody is ever sent to the target, wherever the pods are.
-        let excused = facts.stale || canary(facts.view).is_null() || !setting.is_routed();
+        let excused =
+            facts.stale || facts.just_edited || canary(facts.view).is_null() || !setting.is_routed();
         require(!last || excused, || "the last pods that serve were taken down".into())?;
     }
     if before.primary_image.is_some() && after.primary_image.is_some() {
