@@ -207,26 +207,26 @@ impl Commands {
         Ok(())
     }
 
-    /// At the end every command has its answer.
-    pub(crate) fn at_the_end(&self, canary: &Value) -> Result<(), String> {
-        let Some(id) = pending(canary) else { return Ok(()) };
-        let orders = standing(canary);
-        if orders.acknowledgement(&id).is_none() {
-            return Err(format!("command {id} was never answered: {orders:?}"));
-        }
-        let again = orders.retry.as_ref().is_some_and(|retry| {
-            canary["status"]["phase"] == "Failed"
-                && canary["status"]["lastTransitionTime"].as_str().and_then(|t| t.parse().ok())
-                    == Some(retry.failed_at)
-        });
-        if again { Err("an order to retry was accepted and forgotten".into()) } else { Ok(()) }
-    }
-
     /// How many were carried out, and how many refused.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let refused = self.taken.values().filter(|(refused, _)| *refused).count() as u64;
         (self.taken.len() as u64 - refused, refused)
     }
+}
+
+/// At the end every command has its answer.
+pub(crate) fn at_the_end(canary: &Value) -> Result<(), String> {
+    let Some(id) = pending(canary) else { return Ok(()) };
+    let orders = standing(canary);
+    if orders.acknowledgement(&id).is_none() {
+        return Err(format!("command {id} was never answered: {orders:?}"));
+    }
+    let again = orders.retry.as_ref().is_some_and(|retry| {
+        canary["status"]["phase"] == "Failed"
+            && canary["status"]["lastTransitionTime"].as_str().and_then(|t| t.parse().ok())
+                == Some(retry.failed_at)
+    });
+    if again { Err("an order to retry was accepted and forgotten".into()) } else { Ok(()) }
 }
 
 /// What a person says once all trouble is over, so that the rollout can end: it goes on, and closed gates open.

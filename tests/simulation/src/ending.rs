@@ -3,6 +3,7 @@
 use canary_sandbox::View;
 use serde_json::Value;
 
+use crate::command;
 use crate::ledger::{Ledger, require};
 use crate::scene::{available, canary, look, scene};
 use crate::setting::{AUTOSCALERS, DEPLOYMENTS, NAME, PRIMARY, Setting};
@@ -44,7 +45,7 @@ pub(crate) fn at_the_end(
         }
         phase => return Err(format!("it ends in {phase:?}")),
     }
-    ledger.commands.at_the_end(canary(view))?;
+    command::at_the_end(canary(view))?;
     if setting.autoscaler {
         require(look(view, AUTOSCALERS, NAME).is_some(), || "the user's autoscaler is gone".into())?;
     }

@@ -131,7 +131,8 @@ impl Ledger {
         setting: &Setting,
     ) -> Result<(), String> {
         let ours = request.resource == "deployments";
-        if !ours || after.primary_image == before.primary_image || before.primary_image.is_none() {
+        let both = before.primary_image.is_some() && after.primary_image.is_some();
+        if !ours || !both || after.primary_image == before.primary_image {
             return Ok(());
         }
         // While the canary is set up, a primary that serves nobody gets what the user applies.
