@@ -27,6 +27,11 @@ const SIGMAS: f64 = 3.0;
 const LEEWAY: f64 = 0.1;
 /// So many new estimates in a row have to say so.
 const WITNESSES: u32 = 2;
+/// The check at the start: at that part of the target, for so many seconds and requests, of which half have to be counted.
+const CHECK_RATE: f64 = 0.05;
+const CHECK_SECONDS: f64 = 10.0;
+const CHECK_REQUESTS: f64 = 5.0;
+const CHECK_SHARE: f64 = 0.5;
 
 /// What is to be reached. Rates in requests per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +59,8 @@ impl TopUpSettings {
 pub enum TopUpState {
     /// Two samples of a pod are needed first; nothing is sent.
     Starting,
+    /// A few own requests have to show up where requests are counted before more are sent.
+    Checking,
     /// It is known.
     Seeing,
     /// Some or all pods have not been seen for some scrapes: own requests do not increase.
@@ -89,9 +96,9 @@ pub struct TopUpStep {
 /// top_up.sample("pod", seconds(0), 0.0);
 /// top_up.sample("pod", seconds(5), 200.0);
 /// let step = top_up.step(seconds(5));
-/// assert_eq!((step.state, step.real), (TopUpState::Seeing, Some(40.0)));
-/// // It wants 60, and gets there by 3 a second.
-/// assert_eq!(step.rate, 15.0);
+/// assert_eq!((step.state, step.real), (TopUpState::Checking, Some(40.0)));
+/// // It wants 60. First 5 % of the target have to show up in the counter for 10 s, then it gets there by 3 a second.
+/// assert_eq!(step.rate, 5.0);
 /// ```
 #[derive(Debug)]
 pub struct TopUp {
@@ -105,6 +112,16 @@ pub struct TopUp {
     stepped: Option<Duration>,
     missing: u32,
     mismatch: bool,
+    check: Check,
+}
+
+/// The check at the start, as far as it has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Check {
+    seconds: f64,
+    own: f64,
+    all: f64,
+    passed: bool,
 }
 
 impl TopUp {
@@ -120,6 +137,7 @@ impl TopUp {
             stepped: None,
             missing: 0,
             mismatch: false,
+            check: Check::default(),
         }
     }
 
@@ -152,17 +170,20 @@ impl TopUp {
         let age = self.pods.newest().map(|at| (seconds - at).max(0.0));
         self.look(seconds - unseen_for);
 
+        let wanted = (target - self.estimate.unwrap_or(target).max(0.0)).clamp(0.0, max.max(0.0));
         let state = match (self.mismatch, self.estimate, age) {
             (true, _, _) => TopUpState::Mismatch,
             (false, None, _) => TopUpState::Starting,
             (false, Some(_), None) => TopUpState::Blind,
             (false, Some(_), Some(age)) if age > BLIND.as_secs_f64() => TopUpState::Blind,
             (false, Some(_), Some(_)) if self.pods.has_stale(seconds - unseen_for) => TopUpState::Holding,
+            // Where nothing is wanted there is nothing to check.
+            (false, Some(_), Some(_)) if !self.check.passed && wanted > 0.0 => TopUpState::Checking,
             (false, Some(_), Some(_)) => TopUpState::Seeing,
         };
-        let wanted = (target - self.estimate.unwrap_or(target).max(0.0)).clamp(0.0, max.max(0.0));
         self.rate = match state {
             TopUpState::Starting | TopUpState::Mismatch => 0.0,
+            TopUpState::Checking => wanted.min(CHECK_RATE * target),
             TopUpState::Blind => (self.rate - RETREAT * target * passed).max(0.0),
             TopUpState::Holding => self.rate.min(wanted),
             TopUpState::Seeing => wanted.min(self.rate + rise * target * passed),
@@ -191,12 +212,28 @@ impl TopUp {
         let alpha = (self.settings.target * scrape / ENOUGH).sqrt().clamp(0.3, 1.0);
         let weight = if alpha < 1.0 { 1.0 - (1.0 - alpha).powf(part) } else { 1.0 };
         self.estimate = Some(estimate + weight * (seen.real - estimate));
+        self.check(seen.real, seen.own, seen.at - self.estimated_at);
         self.estimated_at = seen.at;
         if seen.real < -(SIGMAS * seen.noise + LEEWAY * seen.own) {
             self.missing += 1;
             self.mismatch |= self.missing >= WITNESSES;
         } else {
             self.missing = 0;
+        }
+    }
+
+    /// Goes on with the check at the start, with rates over that many more seconds.
+    fn check(&mut self, real: f64, own: f64, seconds: f64) {
+        let check = &mut self.check;
+        if check.passed || own <= 0.0 {
+            return;
+        }
+        check.seconds += seconds;
+        check.own += own * seconds;
+        check.all += (real + own) * seconds;
+        if check.seconds >= CHECK_SECONDS && check.own >= CHECK_REQUESTS {
+            check.passed = check.all >= CHECK_SHARE * check.own;
+            self.mismatch |= !check.passed;
         }
     }
 }

@@ -59,8 +59,13 @@ fn near(got: f64, expected: f64) -> bool {
 fn it_fills_slowly_and_then_stays_without_swinging() {
     let mut world = Steady::new(100.0, 40.0);
     assert_eq!(world.run(5).state, TopUpState::Starting);
-    assert!(near(world.run(5).rate, 15.0));
-    assert!(near(world.run(5).rate, 30.0));
+    // 10 s at 5 % of the target first.
+    for _ in 0..2 {
+        let step = world.run(5);
+        assert_eq!((step.state, step.rate), (TopUpState::Checking, 5.0));
+    }
+    assert!(near(world.run(5).rate, 20.0));
+    assert!(near(world.run(5).rate, 35.0));
     for _ in 0..50 {
         let step = world.run(20);
         assert!(near(step.rate, 60.0) && near(step.real.unwrap(), 40.0), "{step:?}");
@@ -94,6 +99,44 @@ fn without_samples_it_holds_and_then_takes_everything_back() {
     world.seen = true;
     world.run(10);
     assert_eq!(world.run(5).state, TopUpState::Seeing);
+}
+
+#[test]
+fn a_few_own_requests_have_to_show_up_before_more_are_sent() {
+    // A query that finds a counter which nobody moves.
+    let mut world = Steady::new(20.0, 0.0);
+    world.arrives = false;
+    let mut most: f64 = 0.0;
+    for _ in 0..12 {
+        most = most.max(world.run(5).rate);
+    }
+    let step = world.run(5);
+    assert_eq!((step.state, step.rate, most), (TopUpState::Mismatch, 0.0, 1.0));
+}
+
+#[test]
+fn a_query_for_the_traffic_of_others_is_found_out_as_soon_as_own_requests_outnumber_it() {
+    // The counter is some other service's, so the start looks right; own requests never show up in it.
+    let mut world = Steady::new(100.0, 30.0);
+    world.arrives = false;
+    let mut states = Vec::new();
+    for _ in 0..30 {
+        states.push(world.run(5).state);
+    }
+    assert!(states.contains(&TopUpState::Seeing), "{states:?}");
+    assert_eq!(states.last(), Some(&TopUpState::Mismatch));
+}
+
+#[test]
+fn where_real_traffic_is_enough_nothing_is_sent_and_nothing_is_checked() {
+    let mut world = Steady::new(100.0, 150.0);
+    let step = world.run(60);
+    assert_eq!((step.state, step.rate), (TopUpState::Seeing, 0.0));
+    // The check comes when there is need.
+    world.real = 20.0;
+    world.run(5);
+    assert_eq!(world.run(5).state, TopUpState::Checking);
+    assert!(near(world.run(60).rate, 80.0));
 }
 
 #[test]
