@@ -13,7 +13,7 @@ use crate::flags::Auth;
 use crate::payload::Payload;
 use crate::signature;
 use crate::state::State;
-use crate::tokens::{Role, Token};
+use crate::tokens::{Rights, Role};
 
 /// Who is asking.
 #[derive(Debug)]
@@ -22,12 +22,14 @@ pub(crate) enum Caller {
     Anybody,
     /// A process of this pod: whoever may `kubectl exec` may do everything anyway.
     Inside,
-    /// Somebody with a token.
-    Token(Token),
+    /// Somebody with a token: who, and what rights go with it.
+    Token(String, Rights),
     /// Somebody with the key of signatures.
     Signed,
     /// Somebody who asks for exactly what this live Canary names.
     Bound(Box<Canary>),
+    /// Load that a process before this one had begun, and its Canary. It was allowed then.
+    Resumed(Option<Box<Canary>>),
     /// Somebody without any right, and why.
     Nobody(String),
 }
@@ -51,8 +53,12 @@ impl Caller {
         }
         if let Some(token) = asked.headers.get(AUTHORIZATION) {
             let token = token.to_str().ok().and_then(credential);
-            return match token.and_then(|token| state.tokens.find(&token).cloned()) {
-                Some(token) => Self::Token(token),
+            let Some(token) = token else { return Self::Nobody("the credential is malformed".into()) };
+            if let Some(rights) = state.tokens.find(&token) {
+                return Self::Token("a token".into(), rights.clone());
+            }
+            return match state.accounts.find(&token).await {
+                Some((account, rights)) => Self::Token(account, rights),
                 None => Self::Nobody("the token is not known".into()),
             };
         }
@@ -83,7 +89,8 @@ impl Caller {
     pub(crate) fn may(&self, role: Role, namespace: &str) -> bool {
         match self {
             Self::Anybody | Self::Inside | Self::Signed => true,
-            Self::Token(token) => token.may(role, namespace),
+            Self::Resumed(_) => role == Role::Run,
+            Self::Token(_, rights) => rights.may(role, namespace),
             // Gates are for people to open; a hook that opens its own gate would be none.
             Self::Bound(_) => role != Role::Gate,
             Self::Nobody(_) => false,
@@ -94,8 +101,8 @@ impl Caller {
     pub(crate) fn may_read_all(&self) -> bool {
         match self {
             Self::Anybody | Self::Inside | Self::Signed => true,
-            Self::Token(token) => token.has(Role::Read),
-            Self::Bound(_) | Self::Nobody(_) => false,
+            Self::Token(_, rights) => rights.has(Role::Read),
+            Self::Bound(_) | Self::Resumed(_) | Self::Nobody(_) => false,
         }
     }
 
@@ -104,7 +111,7 @@ impl Caller {
         match self {
             Self::Anybody => "anybody".into(),
             Self::Inside => "a shell in the pod".into(),
-            Self::Token(_) => "a token".into(),
+            Self::Token(who, _) => who.clone(),
             Self::Signed => "a signature".into(),
             Self::Bound(canary) => {
                 let metadata = &canary.metadata;
@@ -114,6 +121,7 @@ impl Caller {
                     metadata.namespace.as_deref().unwrap_or_default()
                 )
             }
+            Self::Resumed(_) => "a process before this one".into(),
             Self::Nobody(why) => format!("nobody: {why}"),
         }
     }

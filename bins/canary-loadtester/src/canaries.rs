@@ -54,6 +54,23 @@ impl Canaries {
         }
     }
 
+    /// The cluster, if there is one.
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.client.clone()
+    }
+
+    /// As the watch has it, else as the API server says.
+    ///
+    /// # Errors
+    /// A sentence that says why the answer is not known.
+    pub(crate) async fn look(&self, namespace: &str, name: &str) -> Result<Option<Canary>, String> {
+        match self.watched(namespace, name) {
+            Watched::Canary(canary) => Ok(Some(*canary)),
+            Watched::Gone => Ok(None),
+            Watched::Unknown => self.ask(namespace, name).await,
+        }
+    }
+
     /// Whether there is a cluster at all.
     pub(crate) fn is_connected(&self) -> bool {
         self.client.is_some()
@@ -145,10 +162,36 @@ impl Canaries {
     }
 }
 
+/// The analysis of a Canary, under its name of today or the older one.
+fn analysis(spec: &Value) -> Option<&Value> {
+    spec.get("analysis").or_else(|| spec.get("canaryAnalysis"))
+}
+
+fn hooks(spec: &Value) -> impl Iterator<Item = &Value> {
+    let hooks = analysis(spec).and_then(|analysis| analysis.get("webhooks")).and_then(Value::as_array);
+    hooks.into_iter().flatten()
+}
+
+/// Whether one of the webhooks of a Canary has this metadata.
+pub(crate) fn has_metadata(canary: &Canary, payload: &Payload) -> bool {
+    hooks(&canary.spec).any(|hook| metadata(hook).as_ref() == Some(&payload.metadata))
+}
+
+/// The time between two calls of a Canary's hooks.
+pub(crate) fn interval(canary: &Canary) -> Option<Duration> {
+    let interval = analysis(&canary.spec)?.get("interval")?.as_str()?;
+    interval.parse::<canary_api::GoDuration>().ok().map(canary_api::GoDuration::to_std)
+}
+
+/// The part of the traffic that goes to the canary, from 0 to 1.
+pub(crate) fn weight(canary: &Canary) -> Option<f64> {
+    let percent = canary.status.get("canaryWeight").and_then(Value::as_f64)?;
+    Some((percent / 100.0).clamp(0.0, 1.0))
+}
+
 /// Whether one of the webhooks of a Canary's spec is this request.
 fn names(spec: &Value, payload: &Payload, host: &str, path: &str) -> bool {
-    let hooks = spec.pointer("/analysis/webhooks").or_else(|| spec.pointer("/canaryAnalysis/webhooks"));
-    hooks.and_then(Value::as_array).into_iter().flatten().any(|hook| {
+    hooks(spec).any(|hook| {
         let url = hook.get("url").and_then(Value::as_str).and_then(|url| url::Url::parse(url).ok());
         let Some(url) = url else { return false };
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));

@@ -1,17 +1,37 @@
-//! Runs a command: a process group of its own, killed whole when its time is up, and only the end of its output kept.
+//! Runs a command: a process group of its own, killed whole when its time is up or when it takes too much, and only the end
+//! of its output kept.
+
+mod family;
 
 use std::io;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
+use family::{Family, MARK, Taken};
+
 /// How much of the output is kept, in bytes.
 const TAIL: usize = 64 * 1024;
+/// How often it is looked at what a command takes.
+const LOOK: Duration = Duration::from_millis(100);
+/// Run before the command in the same process: the kernel ends commands before the load tester when memory runs out, one
+/// process alone does not get far beyond the limit, and a crash writes no core.
+const PREPARE: &str = r#"{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
+ulimit -c 0; ulimit -d "$0" 2>/dev/null; exec "$@""#;
+
+/// How much of the machine a command may take, with everything that it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// In bytes.
+    pub(crate) memory: u64,
+    /// Processes and threads.
+    pub(crate) tasks: u64,
+}
 
 /// A program with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,57 +62,89 @@ pub(crate) struct Ended {
 }
 
 /// Runs it to its end, for `limit` at the most, or until `stop`.
-pub(crate) async fn run(invocation: &Invocation, limit: Duration, stop: &CancellationToken) -> Ended {
+pub(crate) async fn run(
+    invocation: &Invocation,
+    bounds: Bounds,
+    limit: Duration,
+    stop: &CancellationToken,
+) -> Ended {
     let failed = |failure: String| Ended { output: String::new(), failure: Some(failure) };
-    let (output, mut child) = match start(invocation) {
+    if !is_installed(invocation.program) {
+        return failed(format!("exec: {:?}: executable file not found in $PATH", invocation.program));
+    }
+    let mark = uuid::Uuid::new_v4().to_string();
+    let (output, mut child) = match start(invocation, bounds, &mark) {
         Ok(started) => started,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return failed(format!("exec: {:?}: executable file not found in $PATH", invocation.program));
-        }
         Err(error) => return failed(error.to_string()),
     };
-    let _group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
+    let mut family = Family::new(child.id(), &mark);
     let mut tail = Tail::default();
     let ending = async {
         // Whoever still holds the output is part of the command, also when its shell has gone.
         tail.read(output).await;
         child.wait().await
     };
-    let ended = tokio::select! {
-        ended = ending => ended,
-        () = tokio::time::sleep(limit) => return Ended { output: tail.text(), failure: Some("signal: killed".into()) },
-        () = stop.cancelled() => return Ended { output: tail.text(), failure: Some("signal: killed".into()) },
+    let killed = || "signal: killed".to_owned();
+    let failure = tokio::select! {
+        ended = ending => match ended {
+            Ok(status) => describe(status),
+            Err(error) => Some(error.to_string()),
+        },
+        () = tokio::time::sleep(limit) => Some(killed()),
+        () = stop.cancelled() => Some(killed()),
+        why = excess(&mut family, bounds) => Some(format!("{}: {why}", killed())),
     };
-    let failure = match ended {
-        Ok(status) => describe(status),
-        Err(error) => Some(error.to_string()),
-    };
+    family.kill();
     Ended { output: tail.text(), failure }
 }
 
+/// Waits until the command takes more than it may; what it is.
+async fn excess(family: &mut Family, bounds: Bounds) -> String {
+    let mut clock = tokio::time::interval(LOOK);
+    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        let Taken { tasks, memory } = family.taken();
+        if tasks > bounds.tasks {
+            return format!("more than {} processes and threads (-command-processes)", bounds.tasks);
+        }
+        if memory > bounds.memory {
+            return format!("more than {} MiB of memory (-command-memory)", bounds.memory >> 20);
+        }
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| is_program(&folder.join(program)))
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
 /// Starts it with both outputs in one pipe, so that what it writes stays in its order.
-fn start(invocation: &Invocation) -> io::Result<(Receiver, Child)> {
+fn start(invocation: &Invocation, bounds: Bounds, mark: &str) -> io::Result<(Receiver, Child)> {
     let (reader, writer) = io::pipe()?;
-    let child = Command::new(invocation.program)
+    let mut command = if is_installed("sh") {
+        let mut command = Command::new("sh");
+        // Address space costs nothing, and programs of Go and Java take more of it than they need.
+        let data = (bounds.memory >> 10).saturating_mul(2);
+        command.args(["-c", PREPARE]).arg(data.to_string()).arg(invocation.program);
+        command
+    } else {
+        Command::new(invocation.program)
+    };
+    let child = command
         .args(&invocation.arguments)
+        .env(MARK, mark)
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)
         .process_group(0)
         .spawn()?;
     Ok((Receiver::from_owned_fd(reader.into())?, child))
-}
-
-/// Kills what is left of a process group when it goes out of scope, also when the task that ran it is given up.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // There may be nobody left.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
 }
 
 /// Go's words for an exit status; none for success.
@@ -138,8 +190,25 @@ mod tests {
 
     use super::*;
 
+    const BOUNDS: Bounds = Bounds { memory: 256 << 20, tasks: 64 };
+
     async fn shell(text: &str, limit: Duration) -> Ended {
-        run(&Invocation::shell("sh", text), limit, &CancellationToken::new()).await
+        run(&Invocation::shell("sh", text), BOUNDS, limit, &CancellationToken::new()).await
+    }
+
+    /// How many processes have that command line.
+    fn left(line: &str) -> usize {
+        let list = std::process::Command::new("ps").args(["-eo", "args"]).output().unwrap();
+        String::from_utf8_lossy(&list.stdout).lines().filter(|l| *l == line).count()
+    }
+
+    async fn until_gone(line: &str) {
+        // The kernel takes a moment to end them all.
+        let began = Instant::now();
+        while left(line) > 0 {
+            assert!(began.elapsed() < LONG, "still there: {}", left(line));
+            tokio::task::yield_now().await;
+        }
     }
 
     const LONG: Duration = Duration::from_secs(60);
@@ -151,7 +220,8 @@ mod tests {
         assert_eq!(ended.failure.as_deref(), Some("exit status 3"));
         assert_eq!(shell("true", LONG).await, Ended { output: String::new(), failure: None });
         assert_eq!(shell("kill -9 $$", LONG).await.failure.as_deref(), Some("signal: killed"));
-        let missing = run(&Invocation::words("no-such-program", ""), LONG, &CancellationToken::new()).await;
+        let missing = Invocation::words("no-such-program", "");
+        let missing = run(&missing, BOUNDS, LONG, &CancellationToken::new()).await;
         assert_eq!(
             missing.failure.unwrap(),
             r#"exec: "no-such-program": executable file not found in $PATH"#
@@ -173,21 +243,45 @@ mod tests {
         let ended = shell(&text, Duration::from_millis(500)).await;
         assert_eq!((ended.output.as_str(), ended.failure.as_deref()), ("on\n", Some("signal: killed")));
         assert!(began.elapsed() < LONG);
-        // The kernel takes a moment to end them all.
-        let left = || {
-            let list = std::process::Command::new("ps").args(["-eo", "args"]).output().unwrap();
-            String::from_utf8_lossy(&list.stdout).lines().filter(|l| *l == format!("sleep {mark}")).count()
-        };
-        while left() > 0 {
-            assert!(began.elapsed() < LONG, "still there: {}", left());
-        }
+        until_gone(&format!("sleep {mark}")).await;
+    }
+
+    #[tokio::test]
+    async fn what_leaves_its_process_group_is_killed_with_the_rest() {
+        let mark = format!("{}.25", 100_000 + std::process::id());
+        let text = format!("setsid sleep {mark} >/dev/null 2>&1 & sleep 0.2; echo done");
+        assert_eq!(shell(&text, LONG).await, Ended { output: "done\n".into(), failure: None });
+        until_gone(&format!("sleep {mark}")).await;
+    }
+
+    #[tokio::test]
+    async fn a_fork_bomb_is_killed_before_it_takes_the_machine() {
+        let mark = format!("{}.75", 100_000 + std::process::id());
+        // It doubles ten times at the most, should nobody stop it.
+        let bomb = format!(
+            "f() {{ if [ $1 -gt 0 ]; then f $(($1 - 1)) & f $(($1 - 1)) & fi; exec sleep {mark}; }}; f 10"
+        );
+        let failure = shell(&bomb, LONG).await.failure.unwrap();
+        assert_eq!(failure, "signal: killed: more than 64 processes and threads (-command-processes)");
+        until_gone(&format!("sleep {mark}")).await;
+    }
+
+    #[tokio::test]
+    async fn a_command_that_eats_memory_is_killed() {
+        // One process that keeps all it reads: it meets the limit of a process, or is seen before.
+        let failure = shell("head -c 4000000000 /dev/zero | tail", LONG).await.failure;
+        assert!(failure.is_some(), "it was let go on");
+        let many =
+            "for i in 1 2 3 4; do (head -c 100000000 /dev/zero | tail -c 100000000 | sleep 60) & done; wait";
+        let failure = shell(many, LONG).await.failure.unwrap();
+        assert_eq!(failure, "signal: killed: more than 256 MiB of memory (-command-memory)");
     }
 
     #[tokio::test]
     async fn a_command_ends_when_it_is_stopped() {
         let stop = CancellationToken::new();
         stop.cancel();
-        let ended = run(&Invocation::shell("sh", "sleep 100"), LONG, &stop).await;
+        let ended = run(&Invocation::shell("sh", "sleep 100"), BOUNDS, LONG, &stop).await;
         assert_eq!(ended.failure.as_deref(), Some("signal: killed"));
     }
 }

@@ -1,18 +1,18 @@
 //! Flags: Flagger's, with its one dash, and ours beside them.
 
-use std::path::PathBuf;
+mod security;
+
 use std::time::Duration;
 
 use canary_api::GoDuration;
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, ValueEnum};
-use ipnet::IpNet;
 use regex::Regex;
+pub(crate) use security::{Auth, CommandFlags, Commands, SecurityFlags, StateFlags};
 
 use crate::logging::LoggingFlags;
 use crate::once::Once;
 use crate::scenario_file::{Check, RunFile, schema};
-use crate::targets::Allowed;
 
 /// What the arguments ask for.
 pub(crate) enum Parsed {
@@ -52,81 +52,18 @@ pub(crate) struct Flags {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
     pub(crate) zap_replace_globals: Option<String>,
     #[command(flatten)]
+    pub(crate) state: StateFlags,
+    #[command(flatten)]
     pub(crate) security: SecurityFlags,
     #[command(flatten)]
+    pub(crate) commands: CommandFlags,
+    #[command(flatten)]
     pub(crate) logging: LoggingFlags,
-}
-
-/// Who may do what.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Security")]
-pub(crate) struct SecurityFlags {
-    /// Whether callers need a right to what they ask for
-    #[arg(long, value_enum, default_value_t = Auth::Required)]
-    pub(crate) auth: Auth,
-    /// Which commands may be run
-    #[arg(long, value_enum, default_value_t = Commands::Bound)]
-    pub(crate) commands: Commands,
-    /// File of tokens: lines of a token, its roles (run, gate, read) and its namespaces (all when left out)
-    #[arg(long, value_name = "PATH")]
-    pub(crate) token_file: Option<PathBuf>,
-    /// File with the key of signatures
-    #[arg(long, value_name = "PATH")]
-    pub(crate) signature_key_file: Option<PathBuf>,
-    /// Further targets of load: a host, with * for any part of it, or a range of addresses such as 10.1.0.0/16
-    #[arg(long, value_name = "HOST|RANGE", value_parser = allowed)]
-    pub(crate) allow_target: Vec<Allowed>,
-    /// Most requests a second of one run
-    #[arg(long, value_name = "NUMBER", default_value_t = 20_000.0)]
-    pub(crate) max_rate: f64,
-    /// Most connections of one run
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
-    pub(crate) max_connections: usize,
-    /// Most runs and commands at a time in one namespace
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-    pub(crate) max_tasks: usize,
-    /// File that keeps gates over a restart; without it they are kept in memory
-    #[arg(long, value_name = "PATH")]
-    pub(crate) state_file: Option<PathBuf>,
-    /// Status of the answer when a blocking task fails: 500 as in Flagger, whose hook client drops the text of such an
-    /// answer and tries again, or 412
-    #[arg(long, value_name = "STATUS", default_value_t = 500, value_parser = clap::value_parser!(u16).range(400..600))]
-    pub(crate) failed_task_status: u16,
-}
-
-/// Whether callers need a right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Auth {
-    /// A token, a signature, a shell in the pod, or a live Canary that names just this request
-    Required,
-    /// Anybody may do anything, as with Flagger's load tester
-    None,
-}
-
-/// Which commands may be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Commands {
-    /// Those that a webhook of a live Canary names
-    Bound,
-    /// Also those of callers with the role `run`
-    Shell,
-    /// None
-    None,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<GoDuration>().map(GoDuration::to_std);
     parsed.map_err(|_| "it takes a duration such as 90s or 1h".to_owned())
-}
-
-fn allowed(text: &str) -> Result<Allowed, String> {
-    if let Ok(range) = text.parse::<IpNet>() {
-        return Ok(Allowed::Range(range));
-    }
-    if text.is_empty() || text.contains(['/', ' ', '@']) {
-        return Err("it takes a host such as *.shop.svc or a range such as 10.1.0.0/16".to_owned());
-    }
-    Ok(Allowed::Host(text.to_ascii_lowercase()))
 }
 
 /// Reads the arguments, the program's name first.
@@ -219,6 +156,10 @@ mod tests {
             ("-namespace-regexp=(", "namespace-regexp"),
             ("-timeout=soon", "timeout"),
             ("-allow-target=http://podinfo/", "allow-target"),
+            ("-service-account=flagger=run", "service-account"),
+            ("-tls-cert-file=cert.pem", "tls-key-file"),
+            ("-command-memory=1", "command-memory"),
+            ("-state-file=a -state-config-map=b", "state-config-map"),
         ] {
             let error = serve(arguments).unwrap_err();
             assert!(error.contains(named), "{error}");

@@ -1,4 +1,4 @@
-//! When load for a canary has to end: as soon as the canary is not progressing any more.
+//! When load for a canary has to end: as soon as the canary leaves the phase in which a hook asked for it.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,10 @@ use crate::queue::Queue;
 const LOOK: Duration = Duration::from_millis(500);
 /// How often the API server is asked where Canaries cannot be watched.
 const ASK: Duration = Duration::from_secs(1);
-/// A hook may be called before its phase is written; if it is never seen, the hook's phase was over already.
-const NOT_YET: Duration = Duration::from_secs(10);
+/// A hook may be called before its phase is seen; if it is not seen by then, it was over already.
+const NOT_YET: Duration = Duration::from_millis(1500);
+/// Phases in which hooks ask for load. Flagger goes on with checks while it waits for promotion, and so with their load.
+const ANALYSES: [&str; 2] = ["Progressing", "WaitingPromotion"];
 
 /// What is known about a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,22 +26,25 @@ pub(crate) enum Seen<'a> {
 #[derive(Debug)]
 pub(crate) struct Life {
     began: Instant,
-    progressing: bool,
+    /// The phase that was seen first.
+    phase: Option<&'static str>,
 }
 
 impl Life {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { began: now, progressing: false }
+        Self { began: now, phase: None }
     }
 
     /// Whether it is over, given what is seen at `now`.
     pub(crate) fn is_over(&mut self, seen: Seen<'_>, now: Instant) -> bool {
         match seen {
-            Seen::Phase("Progressing") => {
-                self.progressing = true;
-                false
+            Seen::Phase(phase) => {
+                self.phase = self.phase.or_else(|| ANALYSES.into_iter().find(|known| *known == phase));
+                match self.phase {
+                    Some(begun) => begun != phase,
+                    None => now.duration_since(self.began) > NOT_YET,
+                }
             }
-            Seen::Phase(_) => self.progressing || now.duration_since(self.began) > NOT_YET,
             Seen::Gone => true,
             // The time limit of the run holds in any case.
             Seen::Unknown => false,
@@ -101,7 +106,16 @@ mod tests {
     fn load_that_came_too_late_ends_after_a_while() {
         let start = Instant::now();
         let mut life = Life::new(start);
-        assert!(!life.is_over(Seen::Phase("Failed"), start + Duration::from_secs(9)));
-        assert!(life.is_over(Seen::Phase("Failed"), start + Duration::from_secs(11)));
+        assert!(!life.is_over(Seen::Phase("Failed"), start + Duration::from_secs(1)));
+        assert!(life.is_over(Seen::Phase("Failed"), start + Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn load_that_is_asked_for_while_promotion_is_waited_for_goes_on_until_that_ends() {
+        let start = Instant::now();
+        let mut life = Life::new(start);
+        assert!(!life.is_over(Seen::Phase("WaitingPromotion"), start));
+        assert!(!life.is_over(Seen::Phase("WaitingPromotion"), start + Duration::from_secs(600)));
+        assert!(life.is_over(Seen::Phase("Promoting"), start + Duration::from_secs(601)));
     }
 }

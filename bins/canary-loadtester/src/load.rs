@@ -6,20 +6,29 @@ use std::time::Duration;
 use canary_api::GoDuration;
 use canary_load::{Arrivals, Flow, Limits, Plan, Prepared, Profile, Target, TopUpSettings};
 use http::StatusCode;
+use jiff::Timestamp;
 
 use crate::access::Caller;
 use crate::answers::{Reply, text};
+use crate::canaries::{Canaries, Watched, has_metadata, interval, weight};
 use crate::hey::arm_of;
 use crate::payload::Payload;
+use crate::query::as_number;
 use crate::real_traffic::{Source, fill_up};
+use crate::resume::Kept;
+use crate::run_load::{Begun, Order, targets_for};
+use crate::runs::Record;
 use crate::state::State;
-use crate::tasks::{run_load, targets_for};
 
-/// Without a new call for so long load ends, unless `lease` says otherwise.
+/// How often it is looked at how much of the traffic the canary has.
+const WEIGHT: Duration = Duration::from_secs(1);
+
+/// Without a new call for so long load ends, or for two intervals of the analysis, unless `lease` says otherwise.
 const LEASE: Duration = Duration::from_secs(90);
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 19] = [
     "type",
     "url",
+    "of",
     "method",
     "body",
     "target",
@@ -30,6 +39,8 @@ const KNOWN: [&str; 16] = [
     "arrivals",
     "lease",
     "prometheus",
+    "pods",
+    "metrics",
     "query",
     "scrape",
     "rise",
@@ -39,34 +50,96 @@ const KNOWN: [&str; 16] = [
 /// What the metadata ask for.
 #[derive(Debug)]
 struct Wanted {
-    target: Target,
     url: String,
     plan: Plan,
-    lease: Duration,
+    lease: Option<Duration>,
+    /// Both arms are asked, each with its part of the traffic.
+    follows_weight: bool,
     top_up: Option<(TopUpSettings, Source)>,
 }
 
-/// Starts the load, or renews it when it is there already.
-pub(crate) fn start(state: &Arc<State>, caller: &Caller, payload: &Payload) -> Reply {
-    let wanted = match Wanted::of(payload, state.max_connections, state.max_rate) {
-        Ok(wanted) => wanted,
-        Err(why) => return text(StatusCode::BAD_REQUEST, why),
-    };
-    let mut named = vec![wanted.target.host()];
-    named.extend(wanted.top_up.iter().filter_map(|(_, source)| source.host()));
-    let targets = targets_for(state, caller, payload, &named);
-    if let Some(why) = named.iter().find_map(|host| targets.permit_host(host).err()) {
-        return text(StatusCode::FORBIDDEN, why);
-    }
-    let Wanted { url, mut plan, lease, top_up, .. } = wanted;
-    plan.addresses = Arc::new(targets);
-    let identity = format!("{} load {url}", payload.canary());
-    run_load(state, payload, identity, plan, url, Some(lease), move |record| async move {
-        match top_up {
-            Some((settings, source)) => fill_up(settings, &source, &record).await,
-            None => std::future::pending().await,
+/// Starts the load, or renews it when it is there already. `resumed`: the run of a process before this one, and when it began.
+///
+/// # Errors
+/// The answer to whoever may not, or asks for what cannot be.
+pub(crate) fn start(
+    state: &Arc<State>,
+    caller: &Caller,
+    payload: &Payload,
+    resumed: Option<(String, Timestamp)>,
+) -> Result<Begun, Box<Reply>> {
+    let refuse = |status: StatusCode| move |why: String| Box::new(text(status, why));
+    let wanted = Wanted::of(payload, state.max_connections, state.max_rate)
+        .map_err(refuse(StatusCode::BAD_REQUEST))?;
+    let Wanted { url, mut plan, lease, follows_weight, top_up } = wanted;
+    let mut named: Vec<String> = plan.targets.iter().map(|target| target.host().to_owned()).collect();
+    named.extend(top_up.iter().flat_map(|(_, source)| source.hosts()));
+    let hosts: Vec<&str> = named.iter().map(String::as_str).collect();
+    let targets = Arc::new(targets_for(state, caller, payload, &hosts));
+    named.iter().try_for_each(|host| targets.permit_host(host)).map_err(refuse(StatusCode::FORBIDDEN))?;
+    plan.addresses = targets.clone();
+    let top_up = match top_up {
+        None => None,
+        Some((settings, source)) => {
+            let opened = source.open(targets, state.canaries.client(), &payload.namespace);
+            Some((settings, opened.map_err(refuse(StatusCode::FORBIDDEN))?))
         }
+    };
+    let lease = lease.or_else(|| usual_lease(state, caller, payload, plan.duration.is_some()));
+    // Another revision is other load, which takes the place of this one.
+    let beginning = format!("{} load {url}\n", payload.canary());
+    let identity = format!("{beginning}{}", payload.checksum);
+    state.queue.stop_others(&beginning, &identity);
+    let by_canary = match caller {
+        Caller::Bound(_) => true,
+        Caller::Resumed(canary) => canary.as_ref().is_some_and(|canary| has_metadata(canary, payload)),
+        Caller::Anybody | Caller::Inside | Caller::Token(..) | Caller::Signed | Caller::Nobody(_) => false,
+    };
+    let began = resumed.as_ref().map_or_else(Timestamp::now, |(_, began)| *began);
+    let kept = Some(Kept { payload: payload.clone(), by_canary, began });
+    let order = Order { identity, name: url, plan, lease, resumed, kept };
+    let (canaries, canary) = (state.canaries.clone(), (payload.namespace.clone(), payload.name.clone()));
+    order.start(state, payload, move |record| async move {
+        let weighing = async {
+            if follows_weight {
+                follow_weight(&canaries, &canary.0, &canary.1, &record).await;
+            }
+        };
+        let filling = async {
+            if let Some((settings, source)) = &top_up {
+                fill_up(*settings, source, &record).await;
+            }
+        };
+        tokio::join!(weighing, filling);
     })
+}
+
+/// Long enough that a rollout that goes on renews it. Whoever says how long it takes and has no canary needs none.
+fn usual_lease(state: &State, caller: &Caller, payload: &Payload, is_limited: bool) -> Option<Duration> {
+    let interval = match (caller, state.canaries.watched(&payload.namespace, &payload.name)) {
+        (Caller::Bound(canary), _) => interval(canary),
+        (_, Watched::Canary(canary)) => interval(&canary),
+        (_, Watched::Gone | Watched::Unknown) => None,
+    };
+    let is_hook = payload.phase == "Progressing" || !is_limited;
+    is_hook.then(|| interval.map_or(LEASE, |interval| LEASE.max(interval * 2)))
+}
+
+/// Keeps the arms' parts of the load like those of the traffic: the canary's first, then the primary's.
+async fn follow_weight(canaries: &Canaries, namespace: &str, name: &str, record: &Record) {
+    let mut clock = tokio::time::interval(WEIGHT);
+    let mut last = None;
+    loop {
+        clock.tick().await;
+        let Ok(Some(canary)) = canaries.look(namespace, name).await else { continue };
+        let now = weight(&canary);
+        if now != last
+            && let Some(weight) = now
+        {
+            record.handle().set_weights(&[weight, 1.0 - weight]);
+            last = now;
+        }
+    }
 }
 
 impl Wanted {
@@ -75,18 +148,18 @@ impl Wanted {
             return Err(format!("{unknown:?} is not known; known are {}", KNOWN.join(", ")));
         }
         let url = payload.get("url").filter(|url| !url.is_empty()).ok_or("url is required")?.to_owned();
-        let target: Target = url.parse().map_err(|error| format!("url: {error}"))?;
-        let path = url.splitn(4, '/').nth(3).unwrap_or_default();
-        let method = payload.get("method").unwrap_or("GET");
-        let agent = concat!("canary-loadtester/", env!("CARGO_PKG_VERSION"));
-        let headers =
-            [("user-agent".to_owned(), agent.to_owned()), ("x-canary-load".to_owned(), payload.canary())];
-        let body = payload.get("body").unwrap_or_default().to_owned();
-        let request =
-            Prepared::new(&target, method, path, &headers, body).map_err(|error| error.to_string())?;
-        let mut flow = Flow::request("load", 0, request);
-        if let Some(arm) = arm_of(target.host()) {
-            flow = flow.in_arm(arm);
+        let of = payload.get("of").unwrap_or("service");
+        let urls = match of {
+            "service" => vec![url.clone()],
+            "canary" => vec![arm_url(&url, "canary")?],
+            "each" => vec![arm_url(&url, "canary")?, arm_url(&url, "primary")?],
+            other => return Err(format!("of is {other:?}; known are service, canary and each")),
+        };
+        let (mut targets, mut flows) = (Vec::new(), Vec::new());
+        for (index, url) in urls.iter().enumerate() {
+            let target: Target = url.parse().map_err(|error| format!("url: {error}"))?;
+            flows.push(flow(payload, url, &target, index)?.with_weight(1.0 / as_number(urls.len() as u64)));
+            targets.push(target);
         }
         let rate = rate("target", payload.get("target").ok_or("target is required, such as 100/s")?)?;
         let max = payload.get("max").map_or(Ok(rate), |max| self::rate("max", max))?.min(max_rate);
@@ -118,7 +191,7 @@ impl Wanted {
         };
         // Filling up begins with nothing: the law says how much.
         let begin = if top_up.is_some() { 0.0 } else { rate.min(max) };
-        let mut plan = Plan::new(vec![target.clone()], vec![flow]).open(Profile::constant(begin), arrivals);
+        let mut plan = Plan::new(targets, flows).open(Profile::constant(begin), arrivals);
         plan.limits = Limits {
             connections: connections.min(max_connections),
             timeout: duration(payload, "timeout")?.unwrap_or(Duration::from_secs(5)),
@@ -126,8 +199,37 @@ impl Wanted {
         };
         plan.duration = duration(payload, "duration")?;
         plan.check().map_err(|error| error.to_string())?;
-        Ok(Self { target, url, plan, lease: duration(payload, "lease")?.unwrap_or(LEASE), top_up })
+        let lease = duration(payload, "lease")?;
+        let name = if of == "service" { url } else { format!("{url} ({of})") };
+        Ok(Self { url: name, plan, lease, follows_weight: of == "each", top_up })
     }
+}
+
+/// The request of one arm, or of the service.
+fn flow(payload: &Payload, url: &str, target: &Target, index: usize) -> Result<Flow, String> {
+    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let method = payload.get("method").unwrap_or("GET");
+    let agent = concat!("canary-loadtester/", env!("CARGO_PKG_VERSION"));
+    let headers =
+        [("user-agent".to_owned(), agent.to_owned()), ("x-canary-load".to_owned(), payload.canary())];
+    let body = payload.get("body").unwrap_or_default().to_owned();
+    let request = Prepared::new(target, method, path, &headers, body).map_err(|error| error.to_string())?;
+    let arm = arm_of(target.host());
+    let flow = Flow::request(arm.unwrap_or("load"), index, request);
+    Ok(match arm {
+        Some(arm) => flow.in_arm(arm),
+        None => flow,
+    })
+}
+
+/// The same address at the Service of one arm: `podinfo.test` becomes `podinfo-canary.test`.
+fn arm_url(url: &str, arm: &str) -> Result<String, String> {
+    let wrong = || format!("url is {url:?}; with `of` it takes a Service such as http://podinfo.test:9898/");
+    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+    let end = rest.find(['.', ':', '/', '?']).unwrap_or(rest.len());
+    let (service, after) = rest.split_at(end);
+    let is_name = !service.is_empty() && service.parse::<u8>().is_err() && !service.starts_with('[');
+    is_name.then(|| format!("{scheme}://{service}-{arm}{after}")).ok_or_else(wrong)
 }
 
 /// Requests per second, such as `100/s` or `600/m`.
@@ -153,7 +255,7 @@ pub(crate) fn duration(payload: &Payload, key: &str) -> Result<Option<Duration>,
 
 #[cfg(test)]
 mod tests {
-    use canary_load::Pace;
+    use canary_load::{Pace, Work};
 
     use super::*;
 
@@ -172,7 +274,7 @@ mod tests {
         assert_eq!(wanted.plan.limits.connections, 10);
         assert!(matches!(wanted.plan.pace, Pace::Open { profile, .. } if profile == Profile::constant(50.0)));
         assert_eq!(wanted.plan.flows[0].arm.as_deref(), Some("canary"));
-        assert_eq!(wanted.lease, LEASE);
+        assert_eq!(wanted.lease, None);
     }
 
     #[test]
@@ -188,7 +290,29 @@ mod tests {
         ]);
         let (settings, source) = wanted.unwrap().top_up.unwrap();
         assert_eq!((settings.target, settings.max, settings.rise), (100.0, 50.0, 0.1));
-        assert_eq!(source.host(), Some("prometheus"));
+        assert_eq!(source.hosts(), ["prometheus"]);
+    }
+
+    #[test]
+    fn load_goes_through_the_service_or_straight_to_the_arms() {
+        let arms = |of: &str| -> Vec<(String, Option<String>)> {
+            let plan = wanted(&[("url", "http://podinfo.test:9898/a?b"), ("of", of)]).unwrap().plan;
+            let host = |flow: &Flow| match &flow.work {
+                Work::Request { target, .. } => plan.targets[*target].host().to_owned(),
+                Work::Script(_) => String::new(),
+            };
+            plan.flows.iter().map(|flow| (host(flow), flow.arm.clone())).collect()
+        };
+        let (canary, primary) = (Some("canary".to_owned()), Some("primary".to_owned()));
+        assert_eq!(arms("service"), [("podinfo.test".into(), None)]);
+        assert_eq!(arms("canary"), [("podinfo-canary.test".into(), canary.clone())]);
+        assert_eq!(
+            arms("each"),
+            [("podinfo-canary.test".into(), canary), ("podinfo-primary.test".into(), primary)]
+        );
+        let error = wanted(&[("url", "http://10.1.2.3/"), ("of", "each")]).unwrap_err();
+        assert!(error.contains("it takes a Service"), "{error}");
+        assert!(wanted(&[("of", "both")]).unwrap_err().contains("service, canary and each"));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! Also a command line: `run` puts load on an address and prints the report.
 
 mod access;
+mod accounts;
 mod answers;
 mod canaries;
 mod command;
 mod concord;
+mod events;
 mod flags;
 #[cfg(test)]
 mod fuzzed;
@@ -25,14 +27,19 @@ mod payload;
 mod query;
 mod queue;
 mod real_traffic;
+mod resume;
 mod routes;
+mod run_load;
 mod runs;
 mod scenario_file;
 mod server;
 mod signature;
 mod state;
+mod store;
+mod streams;
 mod targets;
 mod tasks;
+mod tls;
 mod tokens;
 mod v1;
 

@@ -49,12 +49,26 @@ impl Queue {
     {
         let place = self.enter(identity, namespace, most)?;
         let task = task(place.stop.clone());
-        self.tracker.spawn(async move {
+        self.spawn(async move {
             if place.stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
                 task.await;
             }
         });
         Ok(())
+    }
+
+    /// Works on something that has a place already.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(work);
+    }
+
+    /// Tells those to stop whose identity begins like that of `identity` and is another.
+    pub(crate) fn stop_others(&self, beginning: &str, identity: &str) {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, task) in tasks.iter().filter(|(known, _)| known.starts_with(beginning) && *known != identity)
+        {
+            task.stop.cancel();
+        }
     }
 
     /// Takes a place among the tasks until the answer goes out of scope.

@@ -35,7 +35,7 @@ pub(crate) async fn answer(state: &Arc<State>, asked: &Asked<'_>) -> Reply {
         }
         _ if path.starts_with("/v1/") => {
             let caller = Caller::of(state, asked, Payload::read(asked.body).as_ref()).await;
-            v1::answer(state, &caller, asked, path)
+            v1::answer(state, &caller, asked, path).await
         }
         _ => hook(state, asked, path).await,
     }
@@ -50,11 +50,11 @@ async fn hook(state: &Arc<State>, asked: &Asked<'_>, path: &str) -> Reply {
     let caller = Caller::of(state, asked, Some(&payload)).await;
     match path {
         "/gate/check" => check(state, &caller, &payload, SHARED),
-        "/gate/open" => change(state, &caller, &payload, SHARED, true),
-        "/gate/close" => change(state, &caller, &payload, SHARED, false),
+        "/gate/open" => change(state, &caller, &payload, SHARED, true).await,
+        "/gate/close" => change(state, &caller, &payload, SHARED, false).await,
         "/rollback/check" => check(state, &caller, &payload, ROLLBACK),
-        "/rollback/open" => change(state, &caller, &payload, ROLLBACK, true),
-        "/rollback/close" => change(state, &caller, &payload, ROLLBACK, false),
+        "/rollback/open" => change(state, &caller, &payload, ROLLBACK, true).await,
+        "/rollback/close" => change(state, &caller, &payload, ROLLBACK, false).await,
         _ => tasks::perform(state, &caller, payload).await,
     }
 }
@@ -69,16 +69,16 @@ fn check(state: &State, caller: &Caller, payload: &Payload, kind: &str) -> Reply
     }
 }
 
-fn change(state: &State, caller: &Caller, payload: &Payload, kind: &str, open: bool) -> Reply {
+async fn change(state: &State, caller: &Caller, payload: &Payload, kind: &str, open: bool) -> Reply {
     if !caller.may(Role::Gate, &payload.namespace) {
         return refuse(caller);
     }
     let (namespace, name) = (&payload.namespace, &payload.name);
     let changed = if open {
         let opening = Opening { by: caller.describe(), at: Timestamp::now(), until: None };
-        state.gates.open(namespace, name, kind, opening)
+        state.gates.open(namespace, name, kind, opening).await
     } else {
-        state.gates.close(namespace, name, kind)
+        state.gates.close(namespace, name, kind).await
     };
     match changed {
         Ok(()) => {

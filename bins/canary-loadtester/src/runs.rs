@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use canary_load::{Engine, Plan, Report, RunHandle, Snapshot, TopUpState, TopUpStep};
+use canary_load::{Counts, Engine, Plan, Report, Run, RunHandle, Snapshot, TopUpState, TopUpStep};
+use hdrhistogram::Histogram;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Seconds that are kept of each run.
@@ -36,18 +38,41 @@ pub(crate) struct Label {
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) id: String,
+    /// What makes two calls for load the same; see `load::start`.
+    pub(crate) identity: String,
     pub(crate) label: Label,
+    /// When this process began it.
     pub(crate) began: Timestamp,
+    /// When a process before this one began it.
+    first: Option<Timestamp>,
     handle: RunHandle,
     stop: CancellationToken,
+    /// Cancelled when the report is there.
+    over: CancellationToken,
     state: Mutex<Progress>,
     /// What the law that fills up real traffic did last.
     top_up: Mutex<Option<TopUpStep>>,
+    /// The target of that law, when it is changed.
+    target: watch::Sender<Option<f64>>,
+    /// The target of that law as it is.
+    wanted: Mutex<Option<f64>>,
+}
+
+/// What became of the requests of a flow in an arm.
+pub(crate) type Totals = BTreeMap<(String, Option<String>), Total>;
+
+/// What became of requests since the beginning; latencies in microseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Total {
+    pub(crate) counts: Counts,
+    pub(crate) latency: Histogram<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Progress {
     seconds: VecDeque<Arc<Snapshot>>,
+    /// All seconds together, also those that are not kept: by flow and arm.
+    totals: Totals,
     ended: Option<Timestamp>,
     report: Option<Arc<Report>>,
 }
@@ -59,6 +84,9 @@ pub(crate) struct Shown {
     #[serde(flatten)]
     label: Label,
     began: Timestamp,
+    /// The process was started anew then; what happened before is not in the report, and in between nothing was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Timestamp>,
     /// Requests sent in the last whole second.
@@ -70,53 +98,48 @@ pub(crate) struct Shown {
     report: Option<Arc<Report>>,
 }
 
+/// What is known of a run before it begins.
+pub(crate) struct Beginning {
+    pub(crate) id: String,
+    pub(crate) identity: String,
+    pub(crate) label: Label,
+    /// When a process before this one began it.
+    pub(crate) first: Option<Timestamp>,
+    /// Ends it.
+    pub(crate) stop: CancellationToken,
+}
+
 impl Runs {
-    /// Starts load and waits for its end, which `stop` brings about; `drive` changes it meanwhile.
+    /// Starts load. It goes on as long as the answer is attended; see [`Attended::attend`].
     ///
     /// # Errors
     /// The plan cannot be run.
-    pub(crate) async fn run<D: Future<Output = ()>>(
-        &self,
-        plan: Plan,
-        label: Label,
-        stop: CancellationToken,
-        drive: impl FnOnce(Arc<Record>) -> D,
-    ) -> anyhow::Result<Option<Arc<Report>>> {
-        let mut run = Engine::start(plan)?;
+    pub(crate) fn begin(&self, plan: Plan, beginning: Beginning) -> anyhow::Result<Attended> {
+        let Beginning { id, identity, label, first, stop } = beginning;
+        let run = Engine::start(plan)?;
         let record = Arc::new(Record {
-            id: uuid::Uuid::new_v4().to_string(),
+            id,
+            identity,
             label,
             began: Timestamp::now(),
+            first,
             handle: run.handle(),
-            stop: stop.clone(),
+            stop,
+            over: CancellationToken::new(),
             state: Mutex::default(),
             top_up: Mutex::default(),
+            target: watch::Sender::new(None),
+            wanted: Mutex::default(),
         });
         self.add(record.clone());
-        // Dropped half-way, the load would go on without anybody.
-        let guard = StopOnDrop(run.handle());
-        let mut snapshots = run.snapshots();
-        let (mut stopping, mut driven) = (false, false);
-        let mut driving = std::pin::pin!(drive(record.clone()));
-        loop {
-            tokio::select! {
-                snapshot = snapshots.next() => match snapshot {
-                    Some(snapshot) => record.push(snapshot),
-                    None => break,
-                },
-                () = stop.cancelled(), if !stopping => {
-                    stopping = true;
-                    record.handle.stop(GRACE);
-                }
-                () = driving.as_mut(), if !driven && !stopping => driven = true,
-            }
-        }
-        let report = run.finish().await;
-        drop(guard);
-        let mut state = record.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.ended = Some(Timestamp::now());
-        state.report.clone_from(&report);
-        Ok(report)
+        Ok(Attended { guard: StopOnDrop(run.handle()), record, run })
+    }
+
+    /// The run that is under way under that identity.
+    pub(crate) fn running(&self, identity: &str) -> Option<Arc<Record>> {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_meant = |run: &&Arc<Record>| run.identity == identity && run.ended().is_none();
+        runs.values().find(is_meant).cloned()
     }
 
     fn add(&self, record: Arc<Record>) {
@@ -146,6 +169,49 @@ impl Runs {
     }
 }
 
+/// Load that was started.
+pub(crate) struct Attended {
+    pub(crate) record: Arc<Record>,
+    run: Run,
+    // Dropped half-way, the load would go on without anybody.
+    guard: StopOnDrop,
+}
+
+impl Attended {
+    /// Waits for its end, which its stop brings about; `drive` changes it meanwhile.
+    pub(crate) async fn attend<D: Future<Output = ()>>(
+        self,
+        drive: impl FnOnce(Arc<Record>) -> D,
+    ) -> Option<Arc<Report>> {
+        let Self { record, mut run, guard } = self;
+        let mut snapshots = run.snapshots();
+        let (mut stopping, mut driven) = (false, false);
+        let mut driving = std::pin::pin!(drive(record.clone()));
+        loop {
+            tokio::select! {
+                snapshot = snapshots.next() => match snapshot {
+                    Some(snapshot) => record.push(snapshot),
+                    None => break,
+                },
+                () = record.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    record.handle.stop(GRACE);
+                }
+                () = driving.as_mut(), if !driven && !stopping => driven = true,
+            }
+        }
+        let report = run.finish().await;
+        drop(guard);
+        {
+            let mut state = record.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.ended = Some(Timestamp::now());
+            state.report.clone_from(&report);
+        }
+        record.over.cancel();
+        report
+    }
+}
+
 struct StopOnDrop(RunHandle);
 
 impl Drop for StopOnDrop {
@@ -157,6 +223,17 @@ impl Drop for StopOnDrop {
 impl Record {
     fn push(&self, snapshot: Arc<Snapshot>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for step in &snapshot.steps {
+            let key = (step.flow.clone(), step.arm.clone());
+            if let Some(total) = state.totals.get_mut(&key) {
+                total.counts += &step.counts;
+                // Both have the bounds of the engine.
+                let _ = total.latency.add(&step.latency);
+            } else {
+                let total = Total { counts: step.counts.clone(), latency: step.latency.clone() };
+                state.totals.insert(key, total);
+            }
+        }
         if state.seconds.len() >= KEPT {
             state.seconds.pop_front();
         }
@@ -176,9 +253,35 @@ impl Record {
         state.seconds.iter().filter(is_young).cloned().collect()
     }
 
-    /// Everything that is kept of it.
-    pub(crate) fn kept(&self) -> Vec<Arc<Snapshot>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).seconds.iter().cloned().collect()
+    /// What became of its requests since it began.
+    pub(crate) fn totals(&self) -> Totals {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).totals.clone()
+    }
+
+    /// Its last whole second.
+    pub(crate) fn newest(&self) -> Option<Arc<Snapshot>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).seconds.back().cloned()
+    }
+
+    /// Requests a second that are to be reached, with the real ones where those are filled up.
+    pub(crate) fn wanted(&self) -> Option<f64> {
+        let set = *self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        set.or_else(|| self.newest().map(|second| second.rate).filter(|rate| *rate > 0.0))
+    }
+
+    /// Real and own requests together are to reach that.
+    pub(crate) fn set_wanted(&self, target: f64) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
+    }
+
+    /// Its report, when it has ended.
+    pub(crate) fn report(&self) -> Option<Arc<Report>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).report.clone()
+    }
+
+    /// Waits until its report is there.
+    pub(crate) async fn over(&self) {
+        self.over.cancelled().await;
     }
 
     /// Watches and changes the load itself.
@@ -199,7 +302,10 @@ impl Record {
     /// Whether its results say nothing: the real traffic that it fills up is not seen.
     pub(crate) fn is_no_evidence(&self) -> bool {
         let state = self.top_up().map(|step| step.state);
-        matches!(state, Some(TopUpState::Starting | TopUpState::Blind | TopUpState::Mismatch))
+        matches!(
+            state,
+            Some(TopUpState::Starting | TopUpState::Checking | TopUpState::Blind | TopUpState::Mismatch)
+        )
     }
 
     /// Ends it soon.
@@ -207,9 +313,18 @@ impl Record {
         self.stop.cancel();
     }
 
-    /// Changes its rate, in requests a second.
+    /// Changes its rate, in requests a second; of load that fills up real traffic the target.
     pub(crate) fn set_rate(&self, rate: f64) {
-        self.handle.set_rate(rate);
+        if self.top_up().is_some() {
+            self.target.send_replace(Some(rate));
+        } else {
+            self.handle.set_rate(rate);
+        }
+    }
+
+    /// Tells of changes of the target.
+    pub(crate) fn targets(&self) -> watch::Receiver<Option<f64>> {
+        self.target.subscribe()
     }
 
     /// How the API shows it.
@@ -219,18 +334,22 @@ impl Record {
         Shown {
             id: self.id.clone(),
             label: self.label.clone(),
-            began: self.began,
+            began: self.first.unwrap_or(self.began),
+            resumed: self.first.map(|_| self.began),
             ended: state.ended,
             rate: last.map(|snapshot| snapshot.counts().sent),
-            top_up: self.top_up().map(|step| {
-                json!({
-                    "state": format!("{:?}", step.state).to_lowercase(),
-                    "rate": step.rate,
-                    "real": step.real,
-                    "age": step.age.map(|age| age.as_secs_f64()),
-                })
-            }),
+            top_up: self.top_up().as_ref().map(shown),
             report: state.report.clone(),
         }
     }
+}
+
+/// A step of the law that fills up real traffic as the API shows it: rates a second, the age of the counters in seconds.
+pub(crate) fn shown(step: &TopUpStep) -> serde_json::Value {
+    json!({
+        "state": format!("{:?}", step.state).to_lowercase(),
+        "rate": step.rate,
+        "real": step.real,
+        "age": step.age.map(|age| age.as_secs_f64()),
+    })
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,26 +14,33 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use regex::Regex;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Asked;
+use crate::accounts::Accounts;
 use crate::answers::{Reply, empty, text};
 use crate::canaries::Canaries;
-use crate::flags::{Auth, Flags, SecurityFlags};
+use crate::command::Bounds;
+use crate::flags::{Auth, CommandFlags, Flags, SecurityFlags, StateFlags};
 use crate::gates::Gates;
 use crate::origin::{is_inside, own_addresses};
 use crate::queue::Queue;
+use crate::resume;
 use crate::routes;
 use crate::runs::Runs;
 use crate::signature::Signatures;
 use crate::state::State;
+use crate::store::Store;
 use crate::targets::Targets;
+use crate::tls::Tls;
 use crate::tokens::Tokens;
 
 /// The longest body that is read.
@@ -52,11 +60,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What is wrong with a flag or the port.
 pub(crate) async fn run(flags: Flags) -> anyhow::Result<()> {
     let port = flags.port;
-    let canaries = match Config::incluster() {
-        Ok(config) => Canaries::of(Client::try_from(config).context("the cluster's client")?),
-        Err(_) => Canaries::default(),
+    let client = cluster(flags.state.kubeconfig.as_deref()).await?;
+    let canaries = client.clone().map_or_else(Canaries::default, Canaries::of);
+    let tls = match (&flags.security.tls_cert_file, &flags.security.tls_key_file) {
+        (Some(certificates), Some(key)) => Some(Arc::new(Tls::load(certificates.clone(), key.clone())?)),
+        (None, _) | (_, None) => None,
     };
-    let state = Arc::new(state(flags, canaries.clone())?);
+    let state = Arc::new(state(flags, client, canaries.clone()).await?);
     if state.auth == Auth::None {
         tracing::warn!("-auth=none: anybody who reaches this port may run commands in this pod");
     } else if !canaries.is_connected() {
@@ -77,25 +87,59 @@ pub(crate) async fn run(flags: Flags) -> anyhow::Result<()> {
         signalled.cancel();
     });
     let following = tokio::spawn(canaries.follow());
-    serve(listener, state, stop).await;
+    tokio::spawn(resume::all(state.clone()));
+    serve(listener, tls, state, stop).await;
     following.abort();
     Ok(())
 }
 
-fn state(flags: Flags, canaries: Canaries) -> anyhow::Result<State> {
-    let Flags { port: _, timeout, namespace_regexp, zap_replace_globals: _, security, logging: _ } = flags;
+/// The cluster of the kubeconfig, or that of the pod; none outside of both.
+async fn cluster(kubeconfig: Option<&Path>) -> anyhow::Result<Option<Client>> {
+    let config = match kubeconfig {
+        None => match Config::incluster() {
+            Ok(config) => config,
+            Err(_) => return Ok(None),
+        },
+        Some(path) => {
+            let file = Kubeconfig::read_from(path)
+                .with_context(|| format!("-kubeconfig: {} cannot be read", path.display()))?;
+            let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
+            config.with_context(|| format!("-kubeconfig: {} leads to no cluster", path.display()))?
+        }
+    };
+    Ok(Some(Client::try_from(config).context("the cluster's client")?))
+}
+
+async fn state(flags: Flags, client: Option<Client>, canaries: Canaries) -> anyhow::Result<State> {
+    let Flags {
+        port: _,
+        timeout,
+        namespace_regexp,
+        zap_replace_globals: _,
+        state,
+        security,
+        commands,
+        logging: _,
+    } = flags;
+    let StateFlags { state_file, state_config_map, kubeconfig: _ } = state;
+    let CommandFlags { commands, command_memory, command_processes, failed_task_status } = commands;
     let SecurityFlags {
         auth,
-        commands,
+        trust_loopback,
         token_file,
+        service_account,
+        token_audience,
         signature_key_file,
+        tls_cert_file: _,
+        tls_key_file: _,
         allow_target,
         max_rate,
         max_connections,
         max_tasks,
-        state_file,
-        failed_task_status,
     } = security;
+    if client.is_none() && !service_account.is_empty() {
+        anyhow::bail!("-service-account: there is no cluster whose tokens those would be");
+    }
     let signatures = signature_key_file
         .map(|path| std::fs::read_to_string(&path).with_context(|| path.display().to_string()))
         .transpose()
@@ -103,25 +147,30 @@ fn state(flags: Flags, canaries: Canaries) -> anyhow::Result<State> {
     if signatures.as_ref().is_some_and(|key| key.trim().len() < 16) {
         anyhow::bail!("-signature-key-file: a key has at least 16 characters");
     }
+    let store = Store::of(state_file, state_config_map, client.as_ref())?;
     Ok(State {
-        gates: Gates::load(state_file).context("-state-file")?,
+        gates: Gates::load(store.clone()).await?,
+        store,
         queue: Queue::default(),
+        closing: CancellationToken::new(),
         runs: Runs::default(),
         canaries,
         tokens: token_file
             .map_or_else(|| Ok(Tokens::default()), |p| Tokens::load(&p))
             .context("-token-file")?,
+        accounts: Accounts::new(client, token_audience, service_account),
         signatures: signatures.as_deref().map(Signatures::new),
         targets: Targets::new(allow_target, own_addresses(|name| std::env::var(name).ok())),
         auth,
         commands,
+        bounds: Bounds { memory: command_memory << 20, tasks: command_processes },
         namespaces: (!namespace_regexp.is_empty()).then(|| Regex::new(&namespace_regexp)).transpose()?,
         timeout,
         max_rate,
         max_connections,
         max_tasks,
         failed: StatusCode::from_u16(failed_task_status).context("-failed-task-status")?,
-        is_inside,
+        is_inside: if trust_loopback { is_inside } else { |_, _| false },
     })
 }
 
@@ -136,7 +185,12 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 /// Answers requests until `stop`, then finishes those under way and ends all load.
-pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, stop: CancellationToken) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    state: Arc<State>,
+    stop: CancellationToken,
+) {
     let connections = TaskTracker::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
@@ -144,10 +198,16 @@ pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, stop: Cancel
             Ok((stream, peer)) => {
                 // More than that many are closed at once: waiting would let idle ones shut out the rest.
                 let Ok(permit) = room.clone().try_acquire_owned() else { continue };
-                let (state, stop) = (state.clone(), stop.clone());
+                let (tls, state, stop) = (tls.clone(), state.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
-                    connection(stream, peer, state, stop).await;
+                    let Ok(own) = stream.local_addr() else { return };
+                    let Some(tls) = tls else { return connection(stream, (peer, own), state, stop).await };
+                    match tokio::time::timeout(READ_TIMEOUT, tls.acceptor().accept(stream)).await {
+                        Ok(Ok(stream)) => connection(stream, (peer, own), state, stop).await,
+                        Ok(Err(error)) => tracing::debug!(%error, "a client did not shake hands"),
+                        Err(_) => tracing::debug!("a client did not shake hands in time"),
+                    }
                 });
             }
             Err(error) => {
@@ -156,6 +216,7 @@ pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, stop: Cancel
             }
         }
     }
+    state.closing.cancel();
     state.queue.stop_all();
     connections.close();
     if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
@@ -163,8 +224,12 @@ pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, stop: Cancel
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, state: Arc<State>, stop: CancellationToken) {
-    let Ok(own) = stream.local_addr() else { return };
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    (peer, own): (SocketAddr, SocketAddr),
+    state: Arc<State>,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request: Request<Incoming>| {
         let state = state.clone();
         async move { Ok::<_, Infallible>(answer(request, peer, own, &state).await) }

@@ -1,22 +1,19 @@
 //! The task endpoint: what Flagger's load tester does with a hook that is no gate.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use canary_load::{Plan, Report, Target};
+use canary_load::Target;
 use http::StatusCode;
 
 use crate::access::Caller;
 use crate::answers::{Reply, empty, forbidden, text};
-use crate::canaries::{Watched, hosts};
 use crate::command::{Ended, Invocation, run};
-use crate::flags::{Auth, Commands};
+use crate::flags::Commands;
 use crate::hey::Hey;
 use crate::payload::Payload;
 use crate::queue::Refused;
-use crate::runs::{Label, Record};
+use crate::run_load::{Order, targets_for};
 use crate::state::State;
-use crate::targets::Targets;
 use crate::tokens::Role;
 use crate::{concord, judge, lifetime, load, ngrinder};
 
@@ -63,7 +60,10 @@ pub(crate) async fn perform(state: &Arc<State>, caller: &Caller, payload: Payloa
             }
         },
         "check" => judge::hook(state, &payload),
-        "load" => load::start(state, caller, &payload),
+        "load" => match load::start(state, caller, &payload, None) {
+            Ok(_) => empty(StatusCode::ACCEPTED),
+            Err(refusal) => *refusal,
+        },
         other => text(StatusCode::BAD_REQUEST, format!("unknown task type {other}")),
     }
 }
@@ -78,8 +78,8 @@ pub(crate) fn refuse(caller: &Caller) -> Reply {
 fn may_command(state: &State, caller: &Caller) -> Result<(), Box<Reply>> {
     let by_mode = match (state.commands, caller) {
         (Commands::None, _) => Err("-commands=none forbids commands"),
-        (_, Caller::Nobody(_)) => Err("there is no right to run commands"),
-        (Commands::Bound, Caller::Token(_) | Caller::Signed) => Err(
+        (_, Caller::Nobody(_) | Caller::Resumed(_)) => Err("there is no right to run commands"),
+        (Commands::Bound, Caller::Token(..) | Caller::Signed) => Err(
             "only commands that a webhook of a live Canary names are run; -commands=shell would run those of other callers",
         ),
         (Commands::Bound | Commands::Shell, _) => Ok(()),
@@ -105,7 +105,7 @@ async fn blocking(
     let (with_output, canary) = (payload.is_set("returnCmdOutput"), payload.canary());
     let state = state.clone();
     unbound(async move {
-        let Ended { output, failure } = run(&invocation, state.timeout, &place.stop).await;
+        let Ended { output, failure } = run(&invocation, state.bounds, state.timeout, &place.stop).await;
         log(&canary, &cmd, &output, failure.as_deref(), true);
         match failure {
             None if with_output => text(StatusCode::OK, output),
@@ -137,7 +137,7 @@ fn queued(state: &Arc<State>, caller: &Caller, payload: &Payload, cmd: String) -
     let bound_to = bound_to(payload);
     enqueue(state, payload, identity, move |stop| async move {
         let invocation = Invocation::shell("sh", &cmd);
-        let work = run(&invocation, shared.timeout, &stop);
+        let work = run(&invocation, shared.bounds, shared.timeout, &stop);
         let ended = match &bound_to {
             None => work.await,
             Some((namespace, name)) => tokio::select! {
@@ -153,7 +153,7 @@ fn queued(state: &Arc<State>, caller: &Caller, payload: &Payload, cmd: String) -
 }
 
 /// The canary whose end of progress ends a task.
-fn bound_to(payload: &Payload) -> Option<(String, String)> {
+pub(crate) fn bound_to(payload: &Payload) -> Option<(String, String)> {
     (payload.phase == "Progressing").then(|| (payload.namespace.clone(), payload.name.clone()))
 }
 
@@ -172,69 +172,9 @@ fn hey_load(state: &Arc<State>, caller: &Caller, payload: &Payload, identity: St
         Err(error) => return text(StatusCode::BAD_REQUEST, format!("{error:#}")),
     };
     plan.addresses = Arc::new(targets);
-    // hey's load ends by itself, so that no lease is needed.
-    run_load(state, payload, identity, plan, target.to_string(), None, |_| std::future::pending())
-}
-
-/// Where load of that caller may go. `named`: hosts in the metadata, which count as named by the Canary if it is bound.
-pub(crate) fn targets_for(state: &State, caller: &Caller, payload: &Payload, named: &[&str]) -> Targets {
-    match caller {
-        _ if state.auth == Auth::None => Targets::any(),
-        // Who may write the Canary names the targets, in its service as in the metadata.
-        Caller::Bound(canary) => {
-            let named = named.iter().map(|&host| host.to_owned());
-            state.targets.clone().naming(hosts(canary)).naming(named)
-        }
-        Caller::Anybody | Caller::Inside | Caller::Token(_) | Caller::Signed | Caller::Nobody(_) => {
-            match state.canaries.watched(&payload.namespace, &payload.name) {
-                Watched::Canary(canary) => state.targets.clone().naming(hosts(&canary)),
-                Watched::Gone | Watched::Unknown => state.targets.clone(),
-            }
-        }
-    }
-}
-
-/// Starts load soon. It ends with its plan, with the progress of the canary, or when nobody has asked for it again for so
-/// long as the lease says.
-pub(crate) fn run_load<D: Future<Output = ()> + Send>(
-    state: &Arc<State>,
-    payload: &Payload,
-    identity: String,
-    mut plan: Plan,
-    name: String,
-    lease: Option<Duration>,
-    drive: impl FnOnce(Arc<Record>) -> D + Send + 'static,
-) -> Reply {
-    plan.duration = Some(plan.duration.unwrap_or(state.timeout).min(state.timeout));
-    let label = Label { namespace: payload.namespace.clone(), canary: payload.name.clone(), name };
-    let (shared, bound_to, canary) = (state.clone(), bound_to(payload), payload.canary());
-    let task = identity.clone();
-    enqueue(state, payload, identity, move |stop| async move {
-        let ending = stop.clone();
-        let mut work = std::pin::pin!(shared.runs.run(plan, label, stop, drive));
-        let over = async {
-            match &bound_to {
-                Some((namespace, name)) => lifetime::over(&shared.canaries, namespace, name).await,
-                None => std::future::pending().await,
-            }
-        };
-        let reason = tokio::select! {
-            outcome = work.as_mut() => return log_load(&canary, outcome),
-            () = over => "the canary is not progressing any more",
-            () = lifetime::expired(&shared.queue, &task, lease) => "nobody has asked for it again",
-        };
-        tracing::info!(canary, reason, "load is stopped");
-        ending.cancel();
-        log_load(&canary, work.await);
-    })
-}
-
-fn log_load(canary: &str, outcome: anyhow::Result<Option<Arc<Report>>>) {
-    match outcome {
-        Ok(Some(report)) => tracing::info!(canary, "load finished: {report}"),
-        Ok(None) => tracing::error!(canary, "load ended without a report"),
-        Err(error) => tracing::error!(canary, "load failed: {error:#}"),
-    }
+    // hey's load ends by itself, so that no lease is needed; and it is called again sooner than a process starts.
+    let order = Order { identity, name: target.to_string(), plan, lease: None, resumed: None, kept: None };
+    order.answer(state, payload, |_| std::future::pending())
 }
 
 fn enqueue<F>(
@@ -257,7 +197,7 @@ where
     }
 }
 
-fn too_many(namespace: &str) -> Reply {
+pub(crate) fn too_many(namespace: &str) -> Reply {
     text(
         StatusCode::TOO_MANY_REQUESTS,
         format!("namespace {namespace} has as many tasks under way as -max-tasks allows"),

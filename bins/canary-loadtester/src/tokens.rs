@@ -20,13 +20,19 @@ pub(crate) enum Role {
 #[derive(Debug, Default)]
 pub(crate) struct Tokens(Vec<Token>);
 
-/// The rights of a token; of the token itself only its hash.
+/// A token's rights; of the token itself only its hash.
 #[derive(Clone, Debug)]
-pub(crate) struct Token {
+struct Token {
     hash: Vec<u8>,
-    roles: Vec<Role>,
+    rights: Rights,
+}
+
+/// What somebody may do, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rights {
+    pub(crate) roles: Vec<Role>,
     /// Empty: all.
-    namespaces: Vec<String>,
+    pub(crate) namespaces: Vec<String>,
 }
 
 impl Tokens {
@@ -50,43 +56,46 @@ impl Tokens {
             if token.len() < 16 {
                 bail!("line {number}: a token has at least 16 characters");
             }
-            let Some(roles) = words.next() else { bail!("line {number}: the roles are missing") };
-            let roles: Result<Vec<Role>, _> = roles.split(',').map(role).collect();
-            let roles = roles.map_err(|wrong| {
-                anyhow::anyhow!("line {number}: {wrong:?} is no role; known are run, gate and read")
-            })?;
-            tokens.push(Token { hash: hash(token), roles, namespaces: words.map(str::to_owned).collect() });
+            let Some(names) = words.next() else { bail!("line {number}: the roles are missing") };
+            let roles = roles(names).map_err(|why| anyhow::anyhow!("line {number}: {why}"))?;
+            let rights = Rights { roles, namespaces: words.map(str::to_owned).collect() };
+            tokens.push(Token { hash: hash(token), rights });
         }
         Ok(Self(tokens))
     }
 
     /// The rights that go with a token. Hashes are compared, whose bytes tell nothing about how close a guess was.
-    pub(crate) fn find(&self, token: &str) -> Option<&Token> {
+    pub(crate) fn find(&self, token: &str) -> Option<&Rights> {
         let hash = hash(token);
-        self.0.iter().find(|known| known.hash == hash)
+        self.0.iter().find(|known| known.hash == hash).map(|known| &known.rights)
     }
 }
 
-impl Token {
-    /// Whether it has the role in that namespace.
+impl Rights {
+    /// Whether there is the role in that namespace.
     pub(crate) fn may(&self, role: Role, namespace: &str) -> bool {
         self.roles.contains(&role)
             && (self.namespaces.is_empty() || self.namespaces.iter().any(|known| known == namespace))
     }
 
-    /// Whether it has the role somewhere.
+    /// Whether there is the role somewhere.
     pub(crate) fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
 }
 
-fn role(text: &str) -> Result<Role, &str> {
-    match text {
+/// Reads roles that are separated by commas.
+///
+/// # Errors
+/// The first that is none.
+pub(crate) fn roles(text: &str) -> Result<Vec<Role>, String> {
+    let role = |name: &str| match name {
         "run" => Ok(Role::Run),
         "gate" => Ok(Role::Gate),
         "read" => Ok(Role::Read),
-        _ => Err(text),
-    }
+        _ => Err(format!("{name:?} is no role; known are run, gate and read")),
+    };
+    text.split(',').map(role).collect()
 }
 
 fn hash(token: &str) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! Our own paths: runs and gates.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -8,11 +10,14 @@ use serde_json::json;
 use canary_api::GoDuration;
 
 use crate::access::{Asked, Caller};
-use crate::answers::{Reply, json as reply, text};
+use crate::answers::{Reply, events, json as reply, text};
 use crate::gates::{KINDS, Opening};
+use crate::payload::Payload;
+use crate::run_load::Begun;
 use crate::state::State;
 use crate::tasks::refuse;
 use crate::tokens::Role;
+use crate::{judge, load, streams};
 
 /// How a gate is changed.
 #[derive(Deserialize)]
@@ -33,21 +38,16 @@ struct Rate {
 }
 
 /// Answers a path below `/v1/`.
-pub(crate) fn answer(state: &State, caller: &Caller, asked: &Asked<'_>, path: &str) -> Reply {
+pub(crate) async fn answer(state: &Arc<State>, caller: &Caller, asked: &Asked<'_>, path: &str) -> Reply {
     let parts: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
     match (asked.method, parts.as_slice()) {
-        ("GET", ["runs"]) => {
-            let all = state.runs.all();
-            let mine = all.iter().filter(|run| caller.may(Role::Read, &run.label.namespace));
-            match caller {
-                Caller::Nobody(_) | Caller::Bound(_) => refuse(caller),
-                Caller::Anybody | Caller::Inside | Caller::Token(_) | Caller::Signed => {
-                    let shown: Vec<_> = mine.map(|run| run.show()).collect();
-                    reply(StatusCode::OK, &json!({"runs": shown}))
-                }
-            }
-        }
+        ("GET", ["runs"]) => list(state, caller),
+        ("POST", ["runs"]) => start(state, caller, asked),
         (method, ["runs", id, rest @ ..]) => run(state, caller, asked, method, id, rest),
+        ("POST", ["check"]) => match permitted(state, caller, asked, Role::Read) {
+            Ok(payload) => judge::hook(state, &payload),
+            Err(refusal) => *refusal,
+        },
         (method @ ("GET" | "POST" | "PUT"), ["gates", namespace, name, kind]) => {
             if !KINDS.contains(kind) {
                 let known = KINDS.join(", ");
@@ -57,12 +57,51 @@ pub(crate) fn answer(state: &State, caller: &Caller, asked: &Asked<'_>, path: &s
                 );
             }
             if method == "PUT" {
-                change(state, caller, asked, (namespace, name, kind))
+                change(state, caller, asked, (namespace, name, kind)).await
             } else {
                 gate(state, caller, (namespace, name, kind))
             }
         }
+        (_, ["runs" | "check"] | ["gates", _, _, _]) => {
+            text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+        }
         _ => text(StatusCode::NOT_FOUND, "not found"),
+    }
+}
+
+/// The payload, if the caller may do that in its namespace.
+fn permitted(state: &State, caller: &Caller, asked: &Asked<'_>, role: Role) -> Result<Payload, Box<Reply>> {
+    let Some(payload) = Payload::read(asked.body) else {
+        let why = "it takes {\"name\": …, \"namespace\": …, \"metadata\": {…}}, the payload of a webhook";
+        return Err(Box::new(text(StatusCode::BAD_REQUEST, why)));
+    };
+    let is_ours = state.namespaces.as_ref().is_none_or(|allowed| allowed.is_match(&payload.namespace));
+    if is_ours && caller.may(role, &payload.namespace) { Ok(payload) } else { Err(Box::new(refuse(caller))) }
+}
+
+fn list(state: &State, caller: &Caller) -> Reply {
+    match caller {
+        Caller::Nobody(_) | Caller::Bound(_) | Caller::Resumed(_) => refuse(caller),
+        Caller::Anybody | Caller::Inside | Caller::Token(..) | Caller::Signed => {
+            let all = state.runs.all();
+            let mine = all.iter().filter(|run| caller.may(Role::Read, &run.label.namespace));
+            let shown: Vec<_> = mine.map(|run| run.show()).collect();
+            reply(StatusCode::OK, &json!({"runs": shown}))
+        }
+    }
+}
+
+/// Starts load as the task type `load` does. The same load of the same revision is started once.
+fn start(state: &Arc<State>, caller: &Caller, asked: &Asked<'_>) -> Reply {
+    let payload = match permitted(state, caller, asked, Role::Run) {
+        Ok(payload) => payload,
+        Err(refusal) => return *refusal,
+    };
+    match load::start(state, caller, &payload, None) {
+        Ok(Begun::Fresh(run)) => reply(StatusCode::CREATED, &run.show()),
+        Ok(Begun::Running(run)) => reply(StatusCode::OK, &run.show()),
+        Ok(Begun::Ending) => text(StatusCode::CONFLICT, "the run before it is just ending; try again"),
+        Err(refusal) => *refusal,
     }
 }
 
@@ -77,6 +116,7 @@ fn run(state: &State, caller: &Caller, asked: &Asked<'_>, method: &str, id: &str
     let Some(run) = run else { return text(StatusCode::NOT_FOUND, "there is no such run") };
     match (method, rest) {
         ("GET", []) => reply(StatusCode::OK, &run.show()),
+        ("GET", ["stream"]) => events(streams::of(run)),
         ("DELETE", []) => {
             run.stop();
             reply(StatusCode::ACCEPTED, &run.show())
@@ -91,7 +131,8 @@ fn run(state: &State, caller: &Caller, asked: &Asked<'_>, method: &str, id: &str
                 text(StatusCode::BAD_REQUEST, why)
             }
         },
-        _ => text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+        (_, [] | ["stream" | "rate"]) => text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+        _ => text(StatusCode::NOT_FOUND, "not found"),
     }
 }
 
@@ -112,7 +153,7 @@ fn is_of_another(caller: &Caller, namespace: &str, name: &str) -> bool {
         || canary.metadata.name.as_deref() != Some(name))
 }
 
-fn change(
+async fn change(
     state: &State,
     caller: &Caller,
     asked: &Asked<'_>,
@@ -137,9 +178,9 @@ fn change(
         Some(Err(_)) => return wrong(),
     };
     let changed = if open {
-        state.gates.open(namespace, name, kind, Opening { by: caller.describe(), at: now, until })
+        state.gates.open(namespace, name, kind, Opening { by: caller.describe(), at: now, until }).await
     } else {
-        state.gates.close(namespace, name, kind)
+        state.gates.close(namespace, name, kind).await
     };
     match changed {
         Ok(()) => {

@@ -1,0 +1,96 @@
+//! Load that a restart interrupts goes on afterwards, if its canary still wants it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::access::Caller;
+use crate::canaries::{has_metadata, phase};
+use crate::flags::Auth;
+use crate::load;
+use crate::payload::Payload;
+use crate::runs::Record;
+use crate::state::State;
+use crate::store::Store;
+
+/// What the names of kept runs begin with.
+const KEPT: &str = "run-";
+
+/// How a next process can go on with a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) payload: Payload,
+    /// It was the Canary that named it; others had a right of their own.
+    pub(crate) by_canary: bool,
+    /// When it began first.
+    pub(crate) began: Timestamp,
+}
+
+fn key(id: &str) -> String {
+    format!("{KEPT}{id}.json")
+}
+
+/// Writes a run down. Without that it runs all the same.
+pub(crate) async fn keep(store: &Store, record: &Record, kept: &Kept) {
+    let text = serde_json::to_string(kept).unwrap_or_default();
+    if let Err(error) = store.put(&key(&record.id), Some(&text)).await {
+        tracing::warn!("load would not survive a restart: {error:#}");
+    }
+}
+
+/// Strikes a run out.
+pub(crate) async fn forget(store: &Store, id: &str) {
+    if let Err(error) = store.put(&key(id), None).await {
+        tracing::warn!("load that has ended is still kept: {error:#}");
+    }
+}
+
+/// Goes on with everything that was kept and is still wanted.
+pub(crate) async fn all(state: Arc<State>) {
+    let texts = match state.store.load().await {
+        Ok(texts) => texts,
+        Err(error) => return tracing::warn!("load of the last process is not known: {error:#}"),
+    };
+    for (name, text) in texts {
+        let Some(id) = name.strip_prefix(KEPT).and_then(|rest| rest.strip_suffix(".json")) else { continue };
+        if let Err(why) = one(&state, id, &text).await {
+            tracing::info!(run = id, why, "load of the last process is not gone on with");
+            forget(&state.store, id).await;
+        }
+    }
+}
+
+/// Goes on with one.
+///
+/// # Errors
+/// Why not.
+async fn one(state: &Arc<State>, id: &str, text: &str) -> Result<(), String> {
+    let Kept { payload, by_canary, began } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let age = Timestamp::now().duration_since(began).unsigned_abs();
+    if age >= state.timeout {
+        return Err("its time is over".to_owned());
+    }
+    let canary = match state.canaries.look(&payload.namespace, &payload.name).await {
+        Ok(Some(canary)) => Some(Box::new(canary)),
+        Ok(None) => return Err(format!("there is no Canary {}", payload.canary())),
+        Err(_) if state.auth == Auth::None => None,
+        Err(why) => return Err(why),
+    };
+    if let Some(canary) = &canary {
+        if payload.phase == "Progressing" && phase(canary) != "Progressing" {
+            return Err("the canary is not progressing any more".to_owned());
+        }
+        if by_canary && !has_metadata(canary, &payload) {
+            return Err("no webhook of the Canary names it any more".to_owned());
+        }
+    }
+    let caller = Caller::Resumed(canary);
+    match load::start(state, &caller, &payload, Some((id.to_owned(), began))) {
+        Ok(_) => {
+            tracing::info!(canary = payload.canary(), run = id, "load goes on after a restart");
+            Ok(())
+        }
+        Err(refusal) => Err(format!("it is refused with {}", refusal.status())),
+    }
+}

@@ -1,0 +1,168 @@
+//! Load under a canary: whom it may go to, when it ends, and what is told of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use canary_api::Canary;
+use canary_load::{Plan, Report};
+use http::StatusCode;
+use jiff::Timestamp;
+
+use crate::access::Caller;
+use crate::answers::{Reply, empty, text};
+use crate::canaries::{Watched, hosts};
+use crate::events;
+use crate::flags::Auth;
+use crate::lifetime;
+use crate::payload::Payload;
+use crate::queue::Refused;
+use crate::resume::{self, Kept};
+use crate::runs::{Beginning, Label, Record};
+use crate::state::State;
+use crate::targets::Targets;
+use crate::tasks::{bound_to, too_many};
+
+/// Load that is wanted.
+pub(crate) struct Order {
+    /// The same load is not started twice at a time.
+    pub(crate) identity: String,
+    /// Its name among the runs.
+    pub(crate) name: String,
+    pub(crate) plan: Plan,
+    /// It ends when nobody has asked for it again for so long.
+    pub(crate) lease: Option<Duration>,
+    /// The run that a process before this one had begun, and when.
+    pub(crate) resumed: Option<(String, Timestamp)>,
+    /// How a next process can go on with it.
+    pub(crate) kept: Option<Kept>,
+}
+
+/// What became of an order.
+pub(crate) enum Begun {
+    Fresh(Arc<Record>),
+    /// It was there already, and is renewed.
+    Running(Arc<Record>),
+    /// The same is just ending.
+    Ending,
+}
+
+/// Where load of that caller may go. `named`: hosts in the metadata, which count as named by the Canary if it is bound.
+pub(crate) fn targets_for(state: &State, caller: &Caller, payload: &Payload, named: &[&str]) -> Targets {
+    let of = |canary: &Canary| state.targets.clone().naming(hosts(canary));
+    match caller {
+        _ if state.auth == Auth::None => Targets::any(),
+        // Who may write the Canary names the targets, in its service as in the metadata.
+        Caller::Bound(canary) => of(canary).naming(named.iter().map(|&host| host.to_owned())),
+        Caller::Resumed(Some(canary)) if crate::canaries::has_metadata(canary, payload) => {
+            of(canary).naming(named.iter().map(|&host| host.to_owned()))
+        }
+        Caller::Resumed(Some(canary)) => of(canary),
+        Caller::Anybody
+        | Caller::Inside
+        | Caller::Token(..)
+        | Caller::Signed
+        | Caller::Resumed(None)
+        | Caller::Nobody(_) => match state.canaries.watched(&payload.namespace, &payload.name) {
+            Watched::Canary(canary) => of(&canary),
+            Watched::Gone | Watched::Unknown => state.targets.clone(),
+        },
+    }
+}
+
+impl Order {
+    /// Starts it, and answers as the task endpoint does.
+    pub(crate) fn answer<D: Future<Output = ()> + Send + 'static>(
+        self,
+        state: &Arc<State>,
+        payload: &Payload,
+        drive: impl FnOnce(Arc<Record>) -> D + Send + 'static,
+    ) -> Reply {
+        match self.start(state, payload, drive) {
+            Ok(_) => empty(StatusCode::ACCEPTED),
+            Err(refusal) => *refusal,
+        }
+    }
+
+    /// Starts it, unless it runs already. It ends with its plan, with the progress of the canary, or with its lease.
+    pub(crate) fn start<D: Future<Output = ()> + Send + 'static>(
+        self,
+        state: &Arc<State>,
+        payload: &Payload,
+        drive: impl FnOnce(Arc<Record>) -> D + Send + 'static,
+    ) -> Result<Begun, Box<Reply>> {
+        let Self { identity, name, mut plan, lease, resumed, kept } = self;
+        let most = plan.duration.unwrap_or(state.timeout).min(state.timeout);
+        let (id, first) = match resumed {
+            Some((id, first)) => (id, Some(first)),
+            None => (uuid::Uuid::new_v4().to_string(), None),
+        };
+        let gone =
+            first.map_or(Duration::ZERO, |first| Timestamp::now().duration_since(first).unsigned_abs());
+        plan.duration = Some(most.saturating_sub(gone).max(Duration::from_millis(1)));
+        let place = match state.queue.enter(identity.clone(), &payload.namespace, state.max_tasks) {
+            Ok(place) => place,
+            // Flagger: it is not queued again, and the caller does not learn of it.
+            Err(Refused::Running) => {
+                tracing::info!(canary = payload.canary(), "load is there already");
+                return Ok(state.runs.running(&identity).map_or(Begun::Ending, Begun::Running));
+            }
+            Err(Refused::TooMany) => return Err(Box::new(too_many(&payload.namespace))),
+        };
+        let label = Label { namespace: payload.namespace.clone(), canary: payload.name.clone(), name };
+        let beginning = Beginning { id, identity: identity.clone(), label, first, stop: place.stop.clone() };
+        let attended = state.runs.begin(plan, beginning).map_err(|error| {
+            Box::new(text(StatusCode::BAD_REQUEST, format!("the load cannot be started: {error:#}")))
+        })?;
+        let record = attended.record.clone();
+        let (shared, bound_to, payload) = (state.clone(), bound_to(payload), payload.clone());
+        state.queue.spawn(async move {
+            let record = attended.record.clone();
+            if let Some(kept) = kept {
+                resume::keep(&shared.store, &record, &kept).await;
+            }
+            let mut work = std::pin::pin!(attended.attend(drive));
+            let over = async {
+                match &bound_to {
+                    Some((namespace, name)) => lifetime::over(&shared.canaries, namespace, name).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let report = tokio::select! {
+                report = work.as_mut() => report,
+                reason = async {
+                    tokio::select! {
+                        () = over => "the canary has left its phase",
+                        () = lifetime::expired(&shared.queue, &identity, lease) => "nobody has asked for it again",
+                    }
+                } => {
+                    tracing::info!(canary = payload.canary(), reason, "load is stopped");
+                    place.stop.cancel();
+                    work.await
+                }
+            };
+            // What a process leaves running at its end is for the next one.
+            if !shared.closing.is_cancelled() {
+                resume::forget(&shared.store, &record.id).await;
+            }
+            tell(&shared, &payload, &record, report.as_deref()).await;
+            drop(place);
+        });
+        Ok(Begun::Fresh(record))
+    }
+}
+
+/// One line at the end, in the log and as an event of the Canary.
+async fn tell(state: &State, payload: &Payload, record: &Record, report: Option<&Report>) {
+    let canary = payload.canary();
+    let Some(report) = report else {
+        tracing::error!(canary, "load ended without a report");
+        return;
+    };
+    let line = events::line(&record.label.name, report);
+    tracing::info!(canary, "load finished: {line}");
+    if let Some(client) = state.canaries.client()
+        && let Ok(Some(found)) = state.canaries.look(&payload.namespace, &payload.name).await
+    {
+        events::send(client, &found, &line, report.errors.is_empty()).await;
+    }
+}
