@@ -26,6 +26,8 @@
 //! What a real server cannot be brought to within seconds, the two forms of 410 for a past that is forgotten, is tested on the
 //! sandbox only.
 //!
+//! The load tester takes the place of Flagger's in whole rollouts: real hooks, a real podinfo, real load.
+//!
 //! Metric providers are asked for real where `PROMETHEUS` and `MOTO_SERVER` name the programs.
 
 mod api_server;
@@ -39,6 +41,7 @@ mod programs;
 #[path = "../../crates/canary-routers/tests/adapters/all.rs"]
 pub mod routers;
 mod stub;
+mod tutorial;
 
 pub use api_server::{ApiServer, installed};
 pub use behaviours::{Behaviour, behaviours, collector_behaviours};
@@ -48,3 +51,4 @@ pub use kubelet::{daemons_become_ready, pods_become_ready};
 pub use program::{Folder, Running, START, free_port, program, wait_for};
 pub use programs::{deploy_folder, documents, object, succeed, tool};
 pub use stub::{Stub, fetch};
+pub use tutorial::{built, deployments_become_ready, install_with_istio};
