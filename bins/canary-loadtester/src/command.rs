@@ -257,9 +257,9 @@ mod tests {
     #[tokio::test]
     async fn a_fork_bomb_is_killed_before_it_takes_the_machine() {
         let mark = format!("{}.75", 100_000 + std::process::id());
-        // It doubles ten times at the most, should nobody stop it.
+        // It doubles eight times at the most, should nobody stop it.
         let bomb = format!(
-            "f() {{ if [ $1 -gt 0 ]; then f $(($1 - 1)) & f $(($1 - 1)) & fi; exec sleep {mark}; }}; f 10"
+            "f() {{ if [ $1 -gt 0 ]; then f $(($1 - 1)) & f $(($1 - 1)) & fi; exec sleep {mark}; }}; f 8"
         );
         let failure = shell(&bomb, LONG).await.failure.unwrap();
         assert_eq!(failure, "signal: killed: more than 64 processes and threads (-command-processes)");
