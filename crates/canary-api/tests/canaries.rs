@@ -280,7 +280,7 @@ fn a_template_without_a_query_is_told() {
     assert_eq!(
         error.unwrap_err().to_string(),
         "invalid MetricTemplate t.test: spec.provider.type is missing, expected one of prometheus, influxdb, datadog, \
-         externalmetrics, stackdriver, cloudwatch, newrelic, graphite, dynatrace, keptn, splunk; \
+         externalmetrics, stackdriver, cloudwatch, newrelic, graphite, dynatrace, keptn, splunk, loadtest; \
          spec.provider.headers.Authorization is (not shown), expected a list; spec.query is missing, expected a text"
     );
 }

@@ -1,4 +1,4 @@
-//! The registry of built-in providers: one line for each type of Flagger's MetricTemplate.
+//! The registry of built-in providers: one line for each type of Flagger's MetricTemplate, and for our own load tester.
 //! A type whose feature is off is known all the same, and says which feature it needs.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::externalmetrics::ExternalMetrics;
 use crate::graphite::Graphite;
 use crate::http_clients::HttpClients;
 use crate::influxdb::InfluxDb;
+use crate::loadtest::LoadTest;
 use crate::newrelic::NewRelic;
 use crate::prometheus::Prometheus;
 use crate::providers::{MetricProviders, ProviderSpec};
@@ -26,6 +27,7 @@ pub(crate) fn all(clients: &Arc<HttpClients>) -> MetricProviders {
     MetricProviders::none()
         .with("prometheus", with(|spec, clients| made(Prometheus::new(spec, clients))))
         .with("datadog", with(|spec, clients| made(Datadog::new(spec, clients))))
+        .with("loadtest", with(|spec, clients| made(LoadTest::new(spec, clients))))
         .with("newrelic", with(|spec, clients| made(NewRelic::new(spec, clients))))
         .with("graphite", with(|spec, clients| made(Graphite::new(spec, clients))))
         .with("influxdb", with(|spec, clients| made(InfluxDb::new(spec, clients))))

@@ -15,6 +15,7 @@ mod http_clients;
 mod influxdb;
 #[cfg(feature = "kubernetes")]
 mod keptn;
+mod loadtest;
 mod newrelic;
 mod observer;
 mod prometheus;

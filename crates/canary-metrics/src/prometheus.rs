@@ -64,8 +64,13 @@ impl Prometheus {
     }
 
     /// A request to another of its APIs, with the same headers.
-    fn get(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.backend.client().get(below(&self.url, path)).headers(self.login.headers().clone())
+    }
+
+    /// The server itself.
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     fn unreachable(&self, error: &Error) -> MetricError {

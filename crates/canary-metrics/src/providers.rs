@@ -162,7 +162,7 @@ mod tests {
         let text = format!(r#"unknown metric provider "Acme"; known are: {}"#, kinds.join(", "));
         assert_eq!(error, Some(MetricError::Configuration(text)));
         // The types that the definition of MetricTemplate allows, whatever features are on.
-        let of_flagger = [
+        let allowed = [
             "cloudwatch",
             "datadog",
             "dynatrace",
@@ -170,11 +170,12 @@ mod tests {
             "graphite",
             "influxdb",
             "keptn",
+            "loadtest",
             "newrelic",
             "prometheus",
             "splunk",
             "stackdriver",
         ];
-        assert_eq!(kinds, [&["acme"][..], &of_flagger[..]].concat());
+        assert_eq!(kinds, [&["acme"][..], &allowed[..]].concat());
     }
 }

@@ -118,6 +118,17 @@ provider_contract!(
 );
 
 provider_contract!(
+    loadtest,
+    Subject {
+        kind: "loadtest",
+        query: "load_error_ratio",
+        secret: &[("token", "s3cr3t-token")],
+        answer: answers::prometheus,
+        several: Several::Last,
+    }
+);
+
+provider_contract!(
     datadog,
     Subject {
         kind: "datadog",

@@ -15,6 +15,8 @@ const PROVIDERS: &[&str] = &[
     "dynatrace",
     "keptn",
     "splunk",
+    // Ours.
+    "loadtest",
 ];
 
 pub(super) fn metric_template_spec() -> Node {
