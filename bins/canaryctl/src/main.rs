@@ -15,6 +15,7 @@ mod lint;
 mod list;
 mod live;
 mod live_commands;
+mod load;
 mod made_up;
 mod manifests;
 mod onlooker;

@@ -11,6 +11,7 @@ use canary_sandbox::{PodFate, Sandbox, Scenario, drive};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::load;
 use crate::onlooker::Onlooker;
 use crate::recording::Recorder;
 use crate::revision::{Revision, unknown_containers};
@@ -52,8 +53,11 @@ pub(crate) fn play(world: &World, request: &Request) -> anyhow::Result<Vec<Playe
     let timeline = Timeline::default();
     let scenes = runtime.block_on(run(world, request, &timeline))?;
     let results = world.canaries.iter().zip(scenes).map(|(subject, scenes)| {
-        let story = timeline.story(&subject.label());
+        let mut story = timeline.story(&subject.label());
         let verdict = judge(subject, &story, request.limit);
+        story.entries.extend(load::lines(subject, &story, &request.scenario));
+        // Stable: what happened at one moment keeps its order.
+        story.entries.sort_by_key(|entry| entry.at);
         Played { story, verdict, scenes }
     });
     Ok(results.collect())

@@ -121,6 +121,13 @@ fn line(what: &What, out: &mut dyn Write) -> io::Result<()> {
             let hint = if *made_up { " (made up; --image chooses)" } else { "" };
             writeln!(out, "{BOLD}> new revision applied: {image}{BOLD:#}{DIM}{hint}{DIM:#}")
         }
+        What::Load { target, real, own, state } => writeln!(
+            out,
+            "  load {} real + {} own of {} requests/s {DIM}({state}){DIM:#}",
+            round(*real),
+            round(*own),
+            round(*target)
+        ),
         What::Hook { name, hook, passed, text } => {
             let (mark, style) = mark(*passed);
             let text = if *passed || text.is_empty() { String::new() } else { format!(": {text}") };

@@ -41,6 +41,8 @@ pub(crate) enum What {
         passed: bool,
         text: String,
     },
+    /// Load fills up real traffic; requests a second.
+    Load { target: f64, real: f64, own: f64, state: String },
     /// The user applied a revision.
     Applied { image: String, made_up: bool },
 }

@@ -134,6 +134,7 @@ fn in_words(what: &What) -> Option<String> {
         | What::Alert { .. }
         | What::Check { .. }
         | What::Hook { .. }
+        | What::Load { .. }
         | What::Applied { .. } => None,
     }
 }
@@ -152,7 +153,7 @@ fn failures(entries: &[Entry]) -> usize {
     let failed = |what: &What| match what {
         What::Check { passed, .. } => !passed,
         What::Hook { passed, hook, .. } => !passed && counts(*hook),
-        What::Event { .. } | What::Alert { .. } | What::Applied { .. } => false,
+        What::Event { .. } | What::Alert { .. } | What::Load { .. } | What::Applied { .. } => false,
     };
     entries.iter().filter(|e| failed(&e.what)).count()
 }

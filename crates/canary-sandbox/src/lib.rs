@@ -43,8 +43,8 @@ pub use provider_contract::{
 pub use requests::{RequestCounts, RequestInfo, Verdict};
 pub use sandbox::Sandbox;
 pub use scenario::{
-    HookLine, MetricLine, Pods, Scenario, ScriptedHooks, ScriptedMetrics, Stage, UnknownScenario, shipped,
-    shipped_names,
+    HookLine, MetricLine, Pods, Scenario, ScriptedHooks, ScriptedMetrics, Stage, TrafficLine,
+    UnknownScenario, shipped, shipped_names,
 };
 pub use service::{AnswerBody, ApiServer};
 pub use view::{View, WriteError};

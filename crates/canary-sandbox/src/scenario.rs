@@ -36,6 +36,8 @@ pub struct Scenario {
     pub hooks: BTreeMap<String, Vec<HookLine>>,
     /// What becomes of the new revision's pods.
     pub pods: Pods,
+    /// Real requests a second that load is filled up from. The last entry whose time has come counts.
+    pub real_traffic: Vec<TrafficLine>,
     /// Another revision is applied once the canary has this share, percent.
     pub another_revision_at: Option<i64>,
 }
@@ -74,6 +76,17 @@ impl Default for HookLine {
     fn default() -> Self {
         Self { after_seconds: None, weight: None, status: 200, body: String::new() }
     }
+}
+
+/// How much real traffic there is, from some moment on.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TrafficLine {
+    /// Not before that many seconds after the new revision was applied.
+    pub after_seconds: Option<u64>,
+    /// Requests a second.
+    pub requests: f64,
 }
 
 /// What becomes of the new revision's pods.
