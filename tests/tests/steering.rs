@@ -152,8 +152,8 @@ async fn pods(client: &Client, wanted: i32) {
         status.is_some_and(|s| s.ready_replicas.unwrap_or(0) == wanted)
             && target.and_then(|t| t.spec.as_ref()?.replicas) == Some(wanted)
     };
-    let waited = await_condition(deployments, "podinfo", reached);
-    assert!(tokio::time::timeout(Duration::from_secs(90), waited).await.is_ok(), "never {wanted} pods");
+    let reaching = await_condition(deployments, "podinfo", reached);
+    assert!(tokio::time::timeout(Duration::from_secs(90), reaching).await.is_ok(), "never {wanted} pods");
 }
 
 /// A tree without what differs from run to run: ages become `T`, and the events, whose order within a second is open, go.
