@@ -25,8 +25,9 @@ const ENOUGH: f64 = 300.0;
 const SIGMAS: f64 = 3.0;
 /// And by that part, since requests are counted a little after they were sent.
 const LEEWAY: f64 = 0.1;
-/// So many new estimates in a row have to say so.
+/// So many new estimates in a row, over so many seconds, have to say so: a target that stands still for a moment counts late.
 const WITNESSES: u32 = 2;
+const MISSING: f64 = 15.0;
 /// The check at the start: at that part of the target, for so many seconds and requests, of which half have to be counted.
 const CHECK_RATE: f64 = 0.05;
 const CHECK_SECONDS: f64 = 10.0;
@@ -111,6 +112,8 @@ pub struct TopUp {
     rate: f64,
     stepped: Option<Duration>,
     missing: u32,
+    /// Since when own requests are missing, in seconds.
+    missing_since: f64,
     mismatch: bool,
     check: Check,
 }
@@ -136,6 +139,7 @@ impl TopUp {
             rate: 0.0,
             stepped: None,
             missing: 0,
+            missing_since: 0.0,
             mismatch: false,
             check: Check::default(),
         }
@@ -215,8 +219,11 @@ impl TopUp {
         self.check(seen.real, seen.own, seen.at - self.estimated_at);
         self.estimated_at = seen.at;
         if seen.real < -(SIGMAS * seen.noise + LEEWAY * seen.own) {
+            if self.missing == 0 {
+                self.missing_since = seen.at;
+            }
             self.missing += 1;
-            self.mismatch |= self.missing >= WITNESSES;
+            self.mismatch |= self.missing >= WITNESSES && seen.at - self.missing_since >= MISSING;
         } else {
             self.missing = 0;
         }

@@ -128,6 +128,23 @@ fn a_query_for_the_traffic_of_others_is_found_out_as_soon_as_own_requests_outnum
 }
 
 #[test]
+fn a_target_that_stands_still_for_a_moment_is_no_mismatch() {
+    let mut world = Steady::new(100.0, 10.0);
+    world.run(60);
+    // For 10 s nothing is counted, and then all of it.
+    world.arrives = false;
+    world.real = 0.0;
+    let before = world.total;
+    world.run(10);
+    world.counter += world.total - before + 100.0;
+    world.arrives = true;
+    world.real = 10.0;
+    let step = world.run(60);
+    assert_eq!(step.state, TopUpState::Seeing);
+    assert!(near(step.rate, 90.0), "{step:?}");
+}
+
+#[test]
 fn where_real_traffic_is_enough_nothing_is_sent_and_nothing_is_checked() {
     let mut world = Steady::new(100.0, 150.0);
     let step = world.run(60);
