@@ -19,15 +19,15 @@ use crate::VERSION;
 
 /// How long one batch may take to send.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The name of the service unless OTEL_SERVICE_NAME says another.
+/// The name of the service unless `OTEL_SERVICE_NAME` says another.
 const SERVICE: &str = "canaryd";
 
 /// What sends spans. They are sent every five seconds, and at the end.
 pub(crate) struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Prepares to send spans to `endpoint`. OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_EXPORTER_OTLP_HEADERS,
-    /// OTEL_TRACES_SAMPLER and the OTEL_BSP_… variables count.
+    /// Prepares to send spans to `endpoint`. `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
+    /// `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and the `OTEL_BSP_…` variables count.
     ///
     /// # Errors
     /// No client can be made.

@@ -27,7 +27,8 @@ pub(super) fn frame(drawn: &str, height: usize, colours: bool) -> String {
         text.push('\n');
     }
     if shown < lines.len() {
-        text += &format!("\x1b[K… {} more lines: make the window higher\n", lines.len() - shown);
+        let more = (lines.len() - shown).to_string();
+        text.extend(["\x1b[K… ", &more, " more lines: make the window higher\n"]);
     }
     text + "\x1b[J"
 }

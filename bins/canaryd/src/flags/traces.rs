@@ -8,7 +8,7 @@ use url::Url;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Traces")]
 pub(crate) struct TraceFlags {
-    /// Collector of OpenTelemetry that gets a trace of each tick, by OTLP over HTTP (as http://collector:4318); empty: none
+    /// Collector of OpenTelemetry that gets a trace of each tick, by OTLP over HTTP, usually at port 4318; empty: none
     #[arg(
         long,
         value_name = "URL",
