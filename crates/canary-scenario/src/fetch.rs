@@ -194,9 +194,7 @@ impl Fetcher {
         let host = url.host_str().unwrap_or_default().to_owned();
         let is_trusted = self.hosts.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(&host));
         if !is_digest_known && !is_trusted {
-            return Err(format!(
-                "{host} is not trusted; give the source a sha256, or the load tester -source-host={host}"
-            ));
+            return Err(format!("{host} is not a trusted host; give the source a sha256"));
         }
         self.egress.check(&url).map_err(|refused| refused.to_string())?;
         let client = if is_digest_known { &self.following } else { &self.staying };
