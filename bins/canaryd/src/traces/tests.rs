@@ -75,10 +75,11 @@ impl Collector {
 }
 
 fn text(value: Option<Any>) -> Option<String> {
-    match value? {
-        Any::StringValue(text) => Some(text),
-        other => Some(format!("{other:?}")),
+    let value = value?;
+    if let Any::StringValue(text) = value {
+        return Some(text);
     }
+    Some(format!("{value:?}"))
 }
 
 /// How many there are of each name, for messages.
