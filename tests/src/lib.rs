@@ -28,11 +28,12 @@
 //!
 //! The load tester takes the place of Flagger's in whole rollouts: real hooks, a real podinfo, real load.
 //!
-//! Metric providers are asked for real where `PROMETHEUS` and `MOTO_SERVER` name the programs.
+//! Metric providers are asked for real where `PROMETHEUS`, `MOTO_SERVER` and `GRAPHITE_BIN` name the programs.
 
 mod api_server;
 mod behaviours;
 mod definitions;
+mod documented;
 mod healthy;
 mod kubelet;
 mod program;
@@ -46,6 +47,7 @@ mod tutorial;
 pub use api_server::{ApiServer, installed};
 pub use behaviours::{Behaviour, behaviours, collector_behaviours};
 pub use definitions::{define, install_genuine, install_stand_ins, open_definition, wait_until_served};
+pub use documented::documented_query;
 pub use healthy::healthy_controller;
 pub use kubelet::{daemons_become_ready, pods_become_ready};
 pub use program::{Folder, Running, START, free_port, program, wait_for};

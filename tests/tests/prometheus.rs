@@ -5,78 +5,19 @@
 
 #[path = "../../crates/canary-controller/tests/support/farm.rs"]
 mod farm;
+#[path = "support/scraped.rs"]
+mod scraped;
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use canary_controller::{Controller, RuntimeClock, Settings};
-use canary_metrics::{MetricProviders, ProviderSpec};
+use canary_metrics::{MetricProviders, ProviderSpec, QueryModel, observer};
 use canary_sandbox::{Sandbox, drive};
-use canary_tests::{Folder, Running, free_port, program, wait_for};
+use canary_tests::{documented_query, program};
 use farm::{CANARIES, NAMESPACE, Open, User, messages, phase, sandbox};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-
-/// Requests that each scrape adds.
-const STEP: u64 = 10;
-
-/// Serves a page of metrics whose counters grow with every look: requests of an older Istio, 9 of 10 within 0.25 s.
-fn exporter() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let scrapes = AtomicU64::new(0);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, mut request) = (stream.unwrap(), [0; 4096]);
-            let _ = stream.read(&mut request);
-            let all = (scrapes.fetch_add(1, Ordering::SeqCst) + 1) * STEP;
-            let labels = format!(
-                r#"reporter="destination",destination_workload_namespace="{NAMESPACE}",destination_workload="podinfo""#
-            );
-            let body = format!(
-                "# TYPE istio_requests_total counter\nistio_requests_total{{{labels},response_code=\"200\"}} {all}\n\
-                 # TYPE istio_request_duration_seconds histogram\n\
-                 istio_request_duration_seconds_bucket{{{labels},le=\"0.1\"}} 0\n\
-                 istio_request_duration_seconds_bucket{{{labels},le=\"0.25\"}} {all}\n\
-                 istio_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {all}\n\
-                 istio_request_duration_seconds_sum{{{labels}}} {all}\nistio_request_duration_seconds_count{{{labels}}} {all}\n"
-            );
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                body.len()
-            );
-            let _ = stream.write_all(format!("{head}{body}").as_bytes());
-        }
-    });
-    port
-}
-
-/// Starts Prometheus and waits until it has rates.
-async fn prometheus(server: &str) -> (Running, String, Folder) {
-    let folder = Folder::new("prometheus").unwrap();
-    let config = folder.0.join("prometheus.yml");
-    let text = format!(
-        "global: {{scrape_interval: 500ms}}\nscrape_configs: [{{job_name: mesh, static_configs: [{{targets: ['127.0.0.1:{}']}}]}}]\n",
-        exporter()
-    );
-    std::fs::write(&config, text).unwrap();
-    let address = format!("127.0.0.1:{}", free_port().unwrap());
-    let running = Running::start(Command::new(server).current_dir(&folder.0).args([
-        format!("--config.file={}", config.display()),
-        format!("--storage.tsdb.path={}", folder.0.join("data").display()),
-        format!("--web.listen-address={address}"),
-    ]))
-    .unwrap();
-    let address = format!("http://{address}");
-    let provider = MetricProviders::default().build(&ProviderSpec::new("prometheus", &address)).unwrap();
-    let rate = "sum(rate(istio_requests_total[1m])) > 0";
-    wait_for("rates", async || provider.query(rate).await.ok().flatten()).await;
-    (running, address, folder)
-}
 
 /// Plays a rollout in real time, with ticks of a second; where it ends.
 async fn play(sandbox: &Sandbox, metrics_server: &str) -> String {
@@ -114,20 +55,19 @@ async fn a_canary_is_measured_and_a_spelling_mistake_is_named() {
     let how = "apt-get install prometheus, or apt-get download prometheus and dpkg-deb -x";
     let Some(server) = program("PROMETHEUS", how) else { return };
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let (_running, address, _folder) = prometheus(&server).await;
+    let (_running, address, _folder) = scraped::prometheus(&server, NAMESPACE).await;
 
     // Only the older name of the series exists, in seconds: 99 % are within 0.25 s, which is 250 ms at most.
     let good = json!([
         {"name": "request-success-rate", "thresholdRange": {"min": 99}, "interval": "1m"},
         {"name": "request-duration", "thresholdRange": {"min": 100, "max": 250}, "interval": "30s"},
     ]);
-    let sandbox = with_analysis(&good);
-    assert_eq!(play(&sandbox, &address).await, "Succeeded", "{:?}", messages(&sandbox));
+    let good = with_analysis(&good);
 
     let misspelt = json!([{"name": "requests", "thresholdRange": {"min": 1}, "interval": "1m",
         "templateRef": {"name": "requests"}}]);
-    let sandbox = with_analysis(&misspelt);
-    sandbox
+    let misspelt = with_analysis(&misspelt);
+    misspelt
         .put_object(json!({
             "apiVersion": "flagger.app/v1beta1", "kind": "MetricTemplate",
             "metadata": {"name": "requests", "namespace": NAMESPACE},
@@ -137,12 +77,58 @@ async fn a_canary_is_measured_and_a_spelling_mistake_is_named() {
             },
         }))
         .unwrap();
-    assert_eq!(play(&sandbox, &address).await, "Failed");
+
+    let tight = json!([{"name": "request-success-rate", "thresholdRange": {"max": 99}, "interval": "1m"}]);
+    let tight = with_analysis(&tight);
+
+    // Real time is what takes long, so they share it.
+    let ends = tokio::join!(play(&good, &address), play(&misspelt, &address), play(&tight, &address));
+    assert_eq!(ends.0, "Succeeded", "{:?}", messages(&good));
+    assert_eq!((ends.1.as_str(), ends.2.as_str()), ("Failed", "Failed"));
+
+    let sandbox = misspelt;
     let reason = r#"No values of metric requests: there is no metric "istio_request_total"; the nearest is "istio_requests_total""#;
     assert!(messages(&sandbox).iter().any(|message| message == reason), "{:?}", messages(&sandbox));
+    let canary = sandbox.get(CANARIES, NAMESPACE, "podinfo").unwrap();
+    let condition = &canary["status"]["conditions"][1];
+    assert_eq!((&condition["type"], &condition["reason"]), (&json!("MetricCheckFailed"), &json!("NoData")));
+    let told = condition["message"].as_str().unwrap();
+    assert!(told.contains(r#"the nearest is "istio_requests_total""#), "{told}");
+    assert!(
+        told.ends_with(
+            r#"0 samples; query: sum(rate(istio_request_total{destination_workload="podinfo"}[1m]))"#
+        ),
+        "{told}"
+    );
+
+    // A value out of bounds says how many samples it is made of, and how old the newest is.
+    let sandbox = tight;
+    let canary = sandbox.get(CANARIES, NAMESPACE, "podinfo").unwrap();
+    let told = canary["status"]["conditions"][1]["message"].as_str().unwrap();
+    assert!(told.starts_with("request-success-rate is 100, above 99; 1 series, "), "{told}");
+    let events = sandbox.list("events", NAMESPACE);
+    let notes = events.iter().map(|event| &event["metadata"]["annotations"]);
+    let notes: Vec<_> = notes.filter(|notes| notes["canaryd/trouble"] == "bad-value").collect();
+    let notes = notes[0];
+    let samples: u64 = notes["canaryd/samples"].as_str().unwrap().parse().unwrap();
+    assert!(samples > 2, "{notes}");
+    let age: u64 = notes["canaryd/age"].as_str().unwrap().trim_end_matches('s').parse().unwrap();
+    assert!(age < 30, "{notes}");
+
+    // The newer name of the series, in milliseconds.
+    let mut model =
+        QueryModel { namespace: NAMESPACE.into(), target: "newer".into(), ..QueryModel::default() };
+    model.interval = "30s".into();
+    let istio = observer("istio", "", false).0;
+    let provider = MetricProviders::default().build(&ProviderSpec::new("prometheus", &address)).unwrap();
+    let newer = provider.query(&istio.duration(&model).unwrap()).await.unwrap().unwrap();
+    assert!(istio.duration_milliseconds(newer).is_some_and(|ms| (100.0..=250.0).contains(&ms)), "{newer}");
+
+    let page = documented_query("prometheus.md", NAMESPACE).unwrap();
+    let measured = provider.measure(&page).await.unwrap();
+    assert!(measured.value.is_some_and(|percentage| (percentage - 20.0).abs() < 1e-6), "{measured:?}");
 
     // Everything that may be missing, in one look each.
-    let provider = MetricProviders::default().build(&ProviderSpec::new("prometheus", &address)).unwrap();
     for (query, expected) in [
         (
             r#"istio_requests_total{destination_workloads="podinfo"}"#,

@@ -144,7 +144,10 @@ impl Examination<'_> {
         let label = format!("{kind} {name}.{namespace}");
         match self.cluster.find(api_version, kind, namespace, name).await {
             Ok(Some(found)) => self.row(what, State::Good, format!("{label} is in the {}", found.origin)),
-            Ok(None) => self.row(what, State::Bad, format!("{label} does not exist")),
+            Ok(None) => {
+                let text = self.cluster.absent(api_version, kind, namespace, name).await;
+                self.row(what, State::Bad, text);
+            }
             Err(error) => self.row(what, State::Bad, format!("{label} cannot be read: {error}")),
         }
     }

@@ -104,7 +104,7 @@ fn position(facts: &Facts, plan: &Plan, now: Timestamp) -> Vec<String> {
             all
         }
         Phase::Finalising => vec!["All traffic is on the primary with the new revision; the target is about to be scaled down.".into()],
-        Phase::Failed => failure(facts, plan, name),
+        Phase::Failed => failure(facts, plan, name, now),
         Phase::Terminating | Phase::Terminated => vec!["The canary is being deleted, and what was changed for it is changed back.".into()],
     }
 }
@@ -144,6 +144,7 @@ fn progress(facts: &Facts, plan: &Plan, now: Timestamp) -> Vec<String> {
             all.push(format!("Next: `canaryctl approve {}`.", facts.name));
         }
     }
+    all.extend(failed_check(facts, now));
     let failed = facts.status.failed_checks;
     if failed > 0 {
         let left = i64::from(plan.threshold) - i64::from(failed);
@@ -181,7 +182,19 @@ fn about_check(facts: &Facts, plan: &Plan, text: &str) -> Option<String> {
     Some(format!("Check {} is {asked} over {window}; good is {bounds}.{hint}", check.name))
 }
 
-fn failure(facts: &Facts, plan: &Plan, name: &str) -> Vec<String> {
+/// What was asked when a check failed for the last time, and what that means.
+fn failed_check(facts: &Facts, now: Timestamp) -> Option<String> {
+    let failed = facts.failed_check.as_ref()?;
+    let meaning = match failed.trouble.as_str() {
+        "BadValue" => "the canary is out of bounds",
+        "NoData" => "the backend answered and has no value",
+        "ProviderUnreachable" => "the backend could not be asked, which says nothing of the canary",
+        _ => "the query or its provider's settings are wrong, which says nothing of the canary",
+    };
+    Some(format!("Last failed check, {} ago: {meaning}. {}.", age(failed.at, now), failed.text))
+}
+
+fn failure(facts: &Facts, plan: &Plan, name: &str, now: Timestamp) -> Vec<String> {
     let mut all = vec![if facts.status.weight == 100 {
         format!(
             "The promotion failed: the primary could not serve, so {} still has all traffic.",
@@ -198,6 +211,7 @@ fn failure(facts: &Facts, plan: &Plan, name: &str) -> Vec<String> {
     }
     let halted = why.iter().map(String::as_str).chain(causes).find_map(|text| about_check(facts, plan, text));
     all.extend(halted);
+    all.extend(failed_check(facts, now));
     all.push(format!(
         "Next: apply a mended revision, which starts by itself; or `canaryctl retry {name}` for the same one; `canaryctl history {name}` shows the rollouts before."
     ));

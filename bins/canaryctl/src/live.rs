@@ -7,7 +7,7 @@ mod table;
 
 pub(crate) use cluster::{Cluster, ClusterArgs};
 pub(crate) use facts::{Facts, Receiver, Side, Told};
-pub(crate) use picked::{Picked, PickedArgs, pick};
+pub(crate) use picked::{Picked, PickedArgs, nearest, pick};
 pub(crate) use table::Table;
 
 use jiff::Timestamp;

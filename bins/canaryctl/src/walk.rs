@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use canary_controller::{Controller, RuntimeClock, Settings};
-use canary_core::{HookAnswer, HookCall, Hooks, MetricError, MetricProvider};
+use canary_core::{HookAnswer, HookCall, Hooks, MetricError, MetricProvider, Samples};
 use canary_metrics::MetricProviders;
 use canary_sandbox::{Sandbox, drive};
 use clap::Parser;
@@ -42,6 +42,24 @@ impl MetricProvider for Good {
 impl Hooks for Good {
     async fn call(&self, _: &HookCall) -> HookAnswer {
         HookAnswer::Passed
+    }
+}
+
+/// Counts errors among few requests.
+struct Failing;
+
+#[async_trait]
+impl MetricProvider for Failing {
+    async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        if query.contains("histogram_quantile") { Ok(Some(20.0)) } else { Ok(Some(97.5)) }
+    }
+    async fn samples(&self, _: &str) -> Samples {
+        let mut samples = Samples::default();
+        (samples.series, samples.count, samples.age) = (Some(1), Some(24), Some(Duration::from_secs(4)));
+        samples
+    }
+    async fn check(&self) -> Result<(), MetricError> {
+        Ok(())
     }
 }
 
@@ -106,6 +124,15 @@ impl Walk<'_> {
 
 /// Walks through `life` while a controller runs, and compares what was seen with the file of that name.
 fn walk(name: &str, hooks: &Value, life: impl AsyncFnOnce(&mut Walk<'_>)) {
+    walk_with(name, hooks, Arc::new(Good), life);
+}
+
+fn walk_with(
+    name: &str,
+    hooks: &Value,
+    metrics: Arc<dyn MetricProvider>,
+    life: impl AsyncFnOnce(&mut Walk<'_>),
+) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let objects = manifests::read(&[folder.join("tests/live/podinfo.yaml")]).unwrap();
     let sandbox = world::build(objects, "test", "istio").unwrap().sandbox;
@@ -129,7 +156,7 @@ fn walk(name: &str, hooks: &Value, life: impl AsyncFnOnce(&mut Walk<'_>)) {
         let controller = Controller::new(sandbox.client("default"), Settings::default())
             .with_clock(Arc::new(RuntimeClock::starting_at(base)))
             .with_hooks(Arc::new(Good))
-            .with_providers(MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Good))));
+            .with_providers(MetricProviders::default().with("prometheus", move |_| Ok(metrics.clone())));
         let cluster = Cluster { client: sandbox.client("default"), namespace: "test".into() };
         let mut walk = Walk { sandbox: &sandbox, cluster, seen: String::new() };
         let life = async {
@@ -198,5 +225,19 @@ fn gates_are_approved_as_written_down() {
         walk.type_in("canaryctl approve podinfo --by jane").await;
         assert_eq!(walk.type_in("canaryctl status podinfo --wait").await, ExitCode::SUCCESS);
         walk.type_in("canaryctl history podinfo -o json").await;
+    });
+}
+
+#[test]
+fn a_failed_check_looks_as_written_down() {
+    walk_with("failed_check", &json!([]), Arc::new(Failing), async |walk| {
+        walk.until("initialized", |w| w.phase() == "Initialized").await;
+        walk.apply("stefanprodan/podinfo:6.0.1");
+        walk.until("a failed check", |w| w.field("/status/failedChecks") == 1).await;
+        walk.type_in("canaryctl get podinfo --width 100").await;
+        walk.type_in("canaryctl explain podinfo").await;
+        walk.until("failed", |w| w.phase() == "Failed").await;
+        walk.type_in("canaryctl get podinfo --width 100").await;
+        walk.type_in("canaryctl explain podinfo").await;
     });
 }

@@ -64,5 +64,7 @@ fn every_documented_template_is_valid_renders_and_makes_its_provider() {
         }
     }
     kinds.sort();
+    // InfluxDB has a template for each of its versions.
+    kinds.dedup();
     assert_eq!(kinds, MetricProviders::default().kinds().collect::<Vec<_>>());
 }

@@ -28,7 +28,7 @@ pub use spec::{
     AlertRef, Analysis, AutoscalerRef, CanarySpec, Metric, ProviderRef, Reference, ScalerReplicas,
     ServiceSpec, SessionAffinity, ThresholdRange, UnmanagedMetadata, Webhook,
 };
-pub use status::{CanaryCondition, CanaryStatus};
+pub use status::{CanaryCondition, CanaryStatus, METRIC_CHECK_FAILED};
 pub use steering::{
     COMMAND_ANNOTATION, HISTORY_ANNOTATION, PastRollout, STEERING_ANNOTATION, command, history, steering,
     with_rollout,

@@ -54,7 +54,7 @@ pub struct CanaryStatus {
     /// The cookie of the run before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_session_affinity_cookie: Option<String>,
-    /// At most one, of type `Promoted`.
+    /// `Promoted`, and `MetricCheckFailed` if a check of a metric failed in this rollout.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<CanaryCondition>,
 }
@@ -64,12 +64,12 @@ pub struct CanaryStatus {
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct CanaryCondition {
-    /// `Promoted`.
+    /// `Promoted` or `MetricCheckFailed`.
     #[serde(rename = "type")]
     pub kind: String,
     /// `True`, `False` or `Unknown`.
     pub status: String,
-    /// Name of the phase.
+    /// Name of the phase, or of the trouble.
     pub reason: String,
     /// A sentence.
     pub message: String,
@@ -79,10 +79,42 @@ pub struct CanaryCondition {
     pub last_transition_time: String,
 }
 
-/// The type of the one condition.
+/// The type of the condition that Flagger has.
 const PROMOTED: &str = "Promoted";
+/// The type of the condition that tells of the last failed check of a metric. Flagger's definition of a Canary stores it too.
+pub const METRIC_CHECK_FAILED: &str = "MetricCheckFailed";
+
+impl CanaryCondition {
+    /// What is wrong with a metric, found at that time: `reason` is the trouble in one word, `message` what was asked and what
+    /// came back.
+    ///
+    /// ```
+    /// use canary_api::CanaryCondition;
+    /// let found = CanaryCondition::metric_check_failed("NoData", "errors has no value", "2026-07-01T10:20:30.5Z".parse()?);
+    /// assert_eq!((found.kind.as_str(), found.status.as_str()), ("MetricCheckFailed", "True"));
+    /// assert_eq!(found.last_update_time, "2026-07-01T10:20:30Z");
+    /// # Ok::<(), jiff::Error>(())
+    /// ```
+    pub fn metric_check_failed(reason: impl Into<String>, message: impl Into<String>, at: Timestamp) -> Self {
+        Self {
+            kind: METRIC_CHECK_FAILED.into(),
+            status: "True".into(),
+            reason: reason.into(),
+            message: message.into(),
+            last_update_time: seconds(at),
+            last_transition_time: seconds(at),
+        }
+    }
+}
 
 impl Canary {
+    /// The last failed check of a metric in the present rollout, or in the one that failed.
+    pub fn failed_metric_check(&self) -> Option<CanaryCondition> {
+        let conditions = self.status.get("conditions")?.as_array()?;
+        let found = conditions.iter().find(|c| c.get("type").is_some_and(|t| t == METRIC_CHECK_FAILED))?;
+        serde_json::from_value(found.clone()).ok()
+    }
+
     /// What the controller wrote; the start of everything when there is nothing.
     ///
     /// # Errors

@@ -109,7 +109,7 @@ impl Announcer {
             });
             for notice in notices {
                 self.tell(&batch, &notice, name.as_deref().filter(|_| is_last)).await;
-                if let Some(reason) = explanation(&batch, &notice).await {
+                if let Some(reason) = explanation(&batch, &notice) {
                     self.tell(&batch, &reason, None).await;
                 }
             }
@@ -173,13 +173,12 @@ impl Announcer {
 }
 
 /// Why a query has no values, as a notice of its own: the one that tells of the check has Flagger's words.
-async fn explanation(batch: &Batch, notice: &Notice) -> Option<Notice> {
+fn explanation(batch: &Batch, notice: &Notice) -> Option<Notice> {
     if !matches!(notice.what, Happening::CheckFailed(_)) {
         return None;
     }
     let finding = batch.finding.as_ref()?;
-    let (provider, query) = finding.unexplained()?;
-    let reason = provider.explain(&query).await?;
+    let reason = finding.reason.as_ref().filter(|_| finding.is_news)?;
     let what = Happening::Error(format!("No values of metric {}: {reason}", finding.metric));
     Some(Notice { phase: notice.phase, what })
 }

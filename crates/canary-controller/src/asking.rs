@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use canary_api::{MetricSpec, MetricTemplate, MetricTemplateSpec, TargetKind};
 use canary_core::{
@@ -156,7 +156,7 @@ impl Asking {
         let own = subject.valid.metrics_server();
         let address = own.unwrap_or(&self.metrics_server);
         let mut spec = ProviderSpec::new("prometheus", address);
-        spec.patience = Some(subject.plan.interval);
+        spec.patience = Some(patience(subject));
         self.providers.build(&spec).map_err(|error| match own {
             Some(url) => failed(FailureKind::MetricsServer { url: url.to_owned() }, error.to_string()),
             None => failed(FailureKind::Query, error.to_string()),
@@ -180,8 +180,7 @@ impl Asking {
         provider.region = backend.region.clone().unwrap_or_default();
         provider.insecure_skip_verify = backend.insecure_skip_verify;
         provider.interval.clone_from(&spec.interval);
-        // An answer that takes longer than the canary's own interval would be about another tick.
-        provider.patience = Some(subject.plan.interval);
+        provider.patience = Some(patience(subject));
         let provider = self.providers.build(&provider).map_err(|error| {
             let kind = FailureKind::Provider { template: label.clone(), provider: backend.kind.clone() };
             failed(kind, error.to_string())
@@ -313,10 +312,17 @@ async fn latest_revision(subject: &Subject, reader: &Reader) -> Result<String, A
     Ok(service.latest_revision().unwrap_or_default().to_owned())
 }
 
+/// How long one answer may take: one that comes after the canary's own interval would be about another tick.
+fn patience(subject: &Subject) -> Duration {
+    subject.plan.interval.mul_f64(0.9)
+}
+
 async fn query(provider: Arc<dyn MetricProvider>, text: String, put: &mut Put) -> Answer {
-    let answer = match provider.query(&text).await {
-        Ok(Some(value)) => Answer::Value(value),
-        Ok(None) => Answer::NoData(NO_VALUES.into()),
+    let answer = match provider.measure(&text).await {
+        Ok(measured) => {
+            put.samples = measured.samples;
+            measured.value.map_or_else(|| Answer::NoData(NO_VALUES.into()), Answer::Value)
+        }
         Err(error) => {
             put.trouble = Some(error.trouble());
             failed(FailureKind::Query, error.to_string())
@@ -335,9 +341,10 @@ async fn older_duration(
     put: &mut Put,
 ) -> Option<f64> {
     let text = queries.older_duration(model)?.ok()?;
-    let value = provider.query(&text).await.ok().flatten()?;
-    let milliseconds = queries.older_duration_milliseconds(value)?;
+    let measured = provider.measure(&text).await.ok()?;
+    let milliseconds = queries.older_duration_milliseconds(measured.value?)?;
     put.query = Some(text);
+    put.samples = measured.samples;
     Some(milliseconds)
 }
 

@@ -1,10 +1,11 @@
 //! What this process remembers of one canary between two calls. Nothing that correctness needs: it may be lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use canary_core::{Observed, Timestamp};
 
 use crate::announce::Announcer;
+use crate::explained::Explained;
 use crate::finding::Finding;
 use crate::history::Story;
 
@@ -35,8 +36,8 @@ pub(crate) struct Memory {
     pub(crate) finding: Option<Finding>,
     /// Values that the checks of the present call found, good or bad, by name.
     pub(crate) values: BTreeMap<String, f64>,
-    /// The rollout, and those of its metrics whose missing values were explained.
-    pub(crate) explained: (String, BTreeSet<String>),
+    /// Missing values that were explained.
+    pub(crate) explained: Explained,
     /// What is worth keeping of the rollout under way.
     pub(crate) story: Story,
 }
@@ -58,7 +59,7 @@ impl Memory {
             target: String::new(),
             finding: None,
             values: BTreeMap::new(),
-            explained: Default::default(),
+            explained: Explained::default(),
             story: Story::default(),
         }
     }

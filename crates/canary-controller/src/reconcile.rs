@@ -1,12 +1,12 @@
 //! One call: observe, decide (asking what the core wants to know), perform, commit, announce.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use canary_api::{CanaryStatus, InvalidObject};
 use canary_core::{
-    Commit, Decision, Effect, Happening, Next, Notice, Phase, Plan, Status, Then, Timestamp, Trouble, Wake,
+    Commit, Decision, Effect, Happening, Next, Notice, Phase, Plan, Status, Then, Timestamp, Wake,
     effect_failed, missed, next,
 };
 use canary_routers::{ObjectError, Routers};
@@ -26,6 +26,7 @@ use crate::perform::{EffectError, Performer};
 use crate::settings::Settings;
 use crate::spans;
 use crate::store::Key;
+use crate::stored_status::stored;
 use crate::subject::{Subject, about, canary_kind, has_finalizer};
 use crate::telemetry::Telemetry;
 use crate::workload::WorkloadSettings;
@@ -215,7 +216,10 @@ impl Call<'_> {
         }
         performer.prepare(&mut decision);
         let analysed = decision.analysed;
-        memory.finding = finding.map(|finding| self.with_explainer(memory, finding));
+        memory.finding = match finding {
+            Some(found) => Some(memory.explained.look_into(&self.subject.status.last_applied, found).await),
+            None => None,
+        };
         memory.values = values;
         let result = self.carry_out(&performer, decision, memory).await;
         memory.finding = None;
@@ -225,16 +229,6 @@ impl Call<'_> {
             telemetry.tick_ended(&self.subject.plan.namespace, &self.subject.plan.target, span);
         }
         result
-    }
-
-    /// Lets a query without values be explained once for each metric of a rollout.
-    fn with_explainer(&self, memory: &mut Memory, finding: Finding) -> Finding {
-        let rollout = &self.subject.status.last_applied;
-        if memory.explained.0 != *rollout {
-            memory.explained = (rollout.clone(), BTreeSet::new());
-        }
-        let first = finding.trouble == Trouble::NoData && memory.explained.1.insert(finding.metric.clone());
-        if first { finding } else { finding.unexplainable() }
     }
 
     /// Effects in order, then the commit, then what follows.
@@ -271,7 +265,7 @@ impl Call<'_> {
         let mut transition = false;
         if let Commit::Status(new) = &decision.commit {
             if !new.same_but_for_times(&self.subject.status)
-                && let Err(error) = self.commit_in_span(new).await
+                && let Err(error) = self.commit_in_span(new, memory.finding.as_ref()).await
             {
                 return Some(self.commit_failed(memory, &decision, &error));
             }
@@ -307,18 +301,19 @@ impl Call<'_> {
         then
     }
 
-    async fn commit_in_span(&self, status: &Status) -> Result<(), ObjectError> {
+    async fn commit_in_span(&self, status: &Status, finding: Option<&Finding>) -> Result<(), ObjectError> {
         let span = spans::commit(status.phase);
-        let result = self.commit(status).instrument(span.clone()).await;
+        let result = self.commit(status, finding).instrument(span.clone()).await;
         result.inspect_err(|error| spans::failed_by(&span, error.category()))
     }
 
     /// Writes the status on the version that was read. If the Canary changed meanwhile, but not its status, the write is
     /// made on its new version: the effects it tells of were made. If the status was changed, somebody else decides.
-    async fn commit(&self, status: &Status) -> Result<(), ObjectError> {
+    async fn commit(&self, status: &Status, finding: Option<&Finding>) -> Result<(), ObjectError> {
         let kind = canary_kind();
         let mut object = self.object.clone();
         let before = object.get("status").cloned();
+        let written = json!(stored(self.object, &self.subject.status, status, finding, self.now));
         // Labels, annotations or finalizers may be newer by now; the status is what counts.
         let newest = self
             .context
@@ -330,7 +325,7 @@ impl Call<'_> {
         }
         let mut tries = 0;
         loop {
-            object["status"] = json!(CanaryStatus::from(status));
+            object["status"] = written.clone();
             let Err(error) = self.context.cache.replace_status(&kind, &object).await else { return Ok(()) };
             tries += 1;
             if tries == TRIES {
@@ -346,7 +341,7 @@ impl Call<'_> {
             match found.await {
                 Ok(Some(found)) => {
                     self.context.cache.learn(&kind, found.clone());
-                    if found.get("status") == Some(&json!(CanaryStatus::from(status))) {
+                    if found.get("status") == Some(&written) {
                         return Ok(()); // the answer to our own write was lost
                     }
                     if found.get("status") != before.as_ref()

@@ -40,9 +40,10 @@ pub use plan::{
 };
 pub use plugin::{
     Affinity, Alert, Autoscaler, Capabilities, CookieAttributes, CorsPolicy, HeaderOperations, Headers,
-    HookAnswer, HookCall, HookPayload, Hooks, HttpMatch, Metadata, MetricError, MetricProvider, Notifier,
-    NotifyError, Owner, Registry, Retries, Rewrite, RouteSpec, Router, RouterError, Scale, Severity,
-    StringMatch, TargetPort, Trouble, UnknownName, Workload, WorkloadError, WorkloadSpec, WorkloadState,
+    HookAnswer, HookCall, HookPayload, Hooks, HttpMatch, Measurement, Metadata, MetricError, MetricProvider,
+    Notifier, NotifyError, Owner, Registry, Retries, Rewrite, RouteSpec, Router, RouterError, Samples, Scale,
+    Severity, StringMatch, TargetPort, Trouble, UnknownName, Workload, WorkloadError, WorkloadSpec,
+    WorkloadState,
 };
 pub use question::{Answer, FailureKind, Question};
 pub use status::{Condition, Status};

@@ -3,6 +3,7 @@
 //! Implementations do their one job. Logging, retries, events and status are the caller's, once for all of them.
 
 mod hooks;
+mod measurement;
 mod metrics;
 mod notifier;
 mod registry;
@@ -11,6 +12,7 @@ mod router;
 mod workload;
 
 pub use hooks::{HookAnswer, HookCall, HookPayload, Hooks};
+pub use measurement::{Measurement, Samples};
 pub use metrics::{MetricError, MetricProvider, Trouble};
 pub use notifier::{Alert, Notifier, NotifyError, Severity};
 pub use registry::{Registry, UnknownName};

@@ -49,10 +49,10 @@ impl Backend {
         })
     }
 
-    /// Waits so many times as long.
+    /// Waits so many times as long as for others, and still no longer than the spec says.
     #[must_use]
-    pub(crate) fn patient(self, times: u32) -> Self {
-        Self { timeout: self.timeout.saturating_mul(times), ..self }
+    pub(crate) fn patient(self, times: u32, spec: &ProviderSpec, clients: &HttpClients) -> Self {
+        Self { timeout: clients.longer_patience(spec, times), ..self }
     }
 
     pub(crate) fn client(&self) -> &Client {

@@ -5,7 +5,7 @@ mod queries;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 use reqsign_aws_v4::{Credential, DefaultCredentialProvider, RequestSigner, StaticCredentialProvider};
 use reqsign_core::Signer;
 use reqwest::StatusCode;
@@ -18,7 +18,7 @@ use crate::backend::{Answer, Backend, refusal};
 use crate::hidden::Hidden;
 use crate::http_clients::HttpClients;
 use crate::providers::ProviderSpec;
-use crate::sample::Sample;
+use crate::sample::{Sample, age_of_seconds, count};
 use crate::setting::Window;
 use crate::signing::{Signers, context, unsigned};
 
@@ -53,6 +53,9 @@ struct Series {
     status_code: Option<String>,
     #[serde(default)]
     values: Vec<Sample>,
+    /// Seconds since 1970.
+    #[serde(default)]
+    timestamps: Vec<Sample>,
 }
 
 impl CloudWatch {
@@ -179,10 +182,20 @@ fn own_key(spec: &ProviderSpec) -> Result<Option<[&str; 3]>, MetricError> {
 #[async_trait]
 impl MetricProvider for CloudWatch {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         let queries = queries::read(query)?;
         let (start, end) = self.window.seconds();
         let found = self.get_metric_data(queries, start, end).await?;
-        let Some(series) = found.metric_data_results.first() else { return Ok(None) };
+        let mut samples = Samples::default();
+        samples.series = count(&found.metric_data_results);
+        let Some(series) = found.metric_data_results.first() else {
+            return Ok(Measurement::default().with(samples));
+        };
+        samples.count = count(&series.values);
+        samples.age = series.timestamps.first().and_then(|time| age_of_seconds(time.number()?));
         let value = series.values.first().and_then(|value| value.number());
         match (value, series.status_code.as_deref()) {
             (None, Some("Forbidden")) => {
@@ -191,7 +204,7 @@ impl MetricProvider for CloudWatch {
             (None, Some("InternalError")) => {
                 Err(MetricError::Unavailable("CloudWatch failed internally".into()))
             }
-            (value, _) => Ok(value),
+            (value, _) => Ok(Measurement::from(value).with(samples)),
         }
     }
 

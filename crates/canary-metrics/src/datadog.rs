@@ -1,7 +1,7 @@
 //! Datadog: the first point of the first series of a time-series query.
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 use reqwest::RequestBuilder;
 use serde::Deserialize;
 use url::Url;
@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::hidden::Hidden;
 use crate::http_clients::HttpClients;
 use crate::providers::ProviderSpec;
-use crate::sample::Sample;
+use crate::sample::{Sample, age_of_seconds, count};
 use crate::setting::Window;
 
 const DEFAULT_ADDRESS: &str = "https://api.datadoghq.com";
@@ -62,6 +62,10 @@ impl Datadog {
 #[async_trait]
 impl MetricProvider for Datadog {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         let (from, to) = self.window.seconds();
         let request = self.get("/api/v1/query").query(&[
             ("query", query),
@@ -76,7 +80,13 @@ impl MetricProvider for Datadog {
         }
         // Flagger: the oldest point; the newest is still being counted. A null there is no value, and never 0.
         let points = found.series.first().map(|series| series.pointlist.as_slice()).unwrap_or_default();
-        Ok(points.iter().find_map(|(_, value)| value.number()))
+        let valued = || points.iter().filter_map(|(time, value)| Some((time.number(), value.number()?)));
+        let mut samples = Samples::default();
+        samples.series = count(&found.series);
+        samples.count = count(valued());
+        let oldest = valued().next();
+        samples.age = oldest.and_then(|(time, _)| age_of_seconds(time? / 1000.0));
+        Ok(Measurement::from(oldest.map(|(_, value)| value)).with(samples))
     }
 
     async fn check(&self) -> Result<(), MetricError> {

@@ -1,7 +1,7 @@
 //! Dynatrace: the one point of a metric selector, asked at the resolution of the whole window.
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 use reqwest::RequestBuilder;
 use serde::Deserialize;
 use url::Url;
@@ -11,7 +11,7 @@ use crate::datadog::below;
 use crate::hidden::Hidden;
 use crate::http_clients::HttpClients;
 use crate::providers::ProviderSpec;
-use crate::sample::Sample;
+use crate::sample::{Sample, age_of_seconds, count};
 use crate::setting::Window;
 
 /// Dynatrace's metrics API, version 2.
@@ -36,6 +36,9 @@ struct Metric {
 
 #[derive(Deserialize)]
 struct Series {
+    /// Milliseconds since 1970.
+    #[serde(default)]
+    timestamps: Vec<Sample>,
     #[serde(default)]
     values: Vec<Sample>,
 }
@@ -56,6 +59,10 @@ impl Dynatrace {
 #[async_trait]
 impl MetricProvider for Dynatrace {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         let (from, to) = self.window.seconds();
         let request = self.get(below(&self.url, "/query")).query(&[
             ("metricSelector", query),
@@ -65,8 +72,15 @@ impl MetricProvider for Dynatrace {
         ]);
         let found: Found = self.backend.json(request).await?;
         // Flagger: the last series of the first metric. A null is no value, and never 0.
-        let series = found.result.first().and_then(|metric| metric.data.last());
-        Ok(series.and_then(|series| series.values.first()).and_then(|value| value.number()))
+        let data = found.result.first().map(|metric| metric.data.as_slice()).unwrap_or_default();
+        let mut samples = Samples::default();
+        samples.series = count(data);
+        let Some(series) = data.last() else { return Ok(Measurement::default().with(samples)) };
+        samples.count = count(series.values.iter().filter_map(|value| value.number()));
+        let value = series.values.first().and_then(|value| value.number());
+        let time = series.timestamps.first().and_then(|time| time.number()).filter(|_| value.is_some());
+        samples.age = time.and_then(|time| age_of_seconds(time / 1000.0));
+        Ok(Measurement::from(value).with(samples))
     }
 
     async fn check(&self) -> Result<(), MetricError> {

@@ -4,7 +4,7 @@
 mod query;
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use url::Url;
@@ -15,6 +15,7 @@ use crate::hidden::Hidden;
 use crate::http_clients::HttpClients;
 use crate::providers::ProviderSpec;
 use crate::quantity;
+use crate::sample::{age, count};
 use query::Query;
 
 const GROUP: &str = "/apis/external.metrics.k8s.io/v1beta1";
@@ -42,6 +43,8 @@ struct Found {
 #[derive(Deserialize)]
 struct Item {
     value: Option<String>,
+    #[serde(default)]
+    timestamp: Option<String>,
 }
 
 impl ExternalMetrics {
@@ -105,6 +108,10 @@ impl ExternalMetrics {
 #[async_trait]
 impl MetricProvider for ExternalMetrics {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         let query = Query::read(query)?;
         let answer = self.get(&format!("{GROUP}{}", query.path), query.selector.as_deref()).await?;
         if answer.status != StatusCode::OK {
@@ -115,9 +122,17 @@ impl MetricProvider for ExternalMetrics {
         let found: Found = serde_json::from_slice(&answer.body)
             .map_err(|error| unusable(format!("is not the expected JSON: {error}")))?;
         let Some(items) = found.items else { return Err(unusable("has no items".into())) };
-        let Some(value) = items.into_iter().next().and_then(|item| item.value) else { return Ok(None) };
-        let number = quantity::number(&value);
-        number.map(Some).ok_or_else(|| unusable(format!("has the value {value:?}, which is not a quantity")))
+        let mut samples = Samples::default();
+        samples.series = count(&items);
+        let first = items.first();
+        samples.age = first.and_then(|item| item.timestamp.as_deref()?.parse().ok()).map(age);
+        let Some(value) = first.and_then(|item| item.value.as_deref()) else {
+            return Ok(Measurement::default().with(samples));
+        };
+        let number = quantity::number(value);
+        let number =
+            number.ok_or_else(|| unusable(format!("has the value {value:?}, which is not a quantity")))?;
+        Ok(Measurement::from(Some(number)).with(samples))
     }
 
     /// Whether the API is served. Flagger asks for a metric that does not exist, and takes *not found* for an outage.

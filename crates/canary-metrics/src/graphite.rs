@@ -1,7 +1,7 @@
 //! Graphite: the last value over all targets of a render request. The query is itself the query string of a URL.
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 use reqwest::RequestBuilder;
 use serde::Deserialize;
 use url::{Url, form_urlencoded};
@@ -11,7 +11,7 @@ use crate::datadog::below;
 use crate::hidden::Hidden;
 use crate::http_clients::HttpClients;
 use crate::providers::ProviderSpec;
-use crate::sample::Sample;
+use crate::sample::{Sample, age_of_seconds, count};
 
 /// Graphite's render API.
 pub(crate) struct Graphite {
@@ -57,9 +57,19 @@ impl Graphite {
 #[async_trait]
 impl MetricProvider for Graphite {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         let targets: Vec<Target> = self.backend.json(self.render(query)).await?;
-        let points = targets.iter().flat_map(|target| &target.datapoints);
-        Ok(points.filter_map(|(value, _)| value.number()).next_back())
+        let points = || targets.iter().flat_map(|target| &target.datapoints);
+        let valued = || points().filter_map(|(value, time)| Some((value.number()?, time.number())));
+        let mut samples = Samples::default();
+        samples.series = count(&targets);
+        samples.count = count(valued());
+        let last = valued().next_back();
+        samples.age = last.and_then(|(_, time)| age_of_seconds(time?));
+        Ok(Measurement::from(last.map(|(value, _)| value)).with(samples))
     }
 
     async fn check(&self) -> Result<(), MetricError> {

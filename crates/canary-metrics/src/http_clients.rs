@@ -60,7 +60,13 @@ impl HttpClients {
 
     /// How long one answer of that backend may take.
     pub(crate) fn patience(&self, spec: &ProviderSpec) -> Duration {
-        spec.patience.map_or(self.options.timeout, |patience| patience.min(self.options.timeout))
+        self.longer_patience(spec, 1)
+    }
+
+    /// The same of a backend that is given so many times as long.
+    pub(crate) fn longer_patience(&self, spec: &ProviderSpec, times: u32) -> Duration {
+        let longest = self.options.timeout.saturating_mul(times);
+        spec.patience.map_or(longest, |patience| patience.min(longest))
     }
 
     /// The client for an address.
@@ -114,4 +120,39 @@ fn trusting_nobody() -> Result<ClientConfig, MetricError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| MetricError::Configuration(format!("cannot make an HTTP client: {error}")))?;
     Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_backend_is_waited_for_longer_than_its_spec_says() {
+        let clients =
+            HttpClients::new(HttpOptions { timeout: Duration::from_secs(5), ..HttpOptions::default() });
+        for (patience, times, expected) in [
+            (None, 1, 5),
+            (None, 3, 15),
+            (Some(60), 3, 15),
+            (Some(10), 1, 5),
+            (Some(10), 3, 10),
+            (Some(2), 3, 2),
+        ] {
+            let mut spec = ProviderSpec::new("influxdb", "http://a");
+            spec.patience = patience.map(Duration::from_secs);
+            assert_eq!(clients.longer_patience(&spec, times).as_secs(), expected, "{patience:?} {times}");
+        }
+    }
+
+    #[test]
+    fn backends_that_check_certificates_alike_have_one_pool() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clients = HttpClients::new(HttpOptions::default());
+        for n in 0..20 {
+            let url = Url::parse(&format!("https://host-{n}.example")).unwrap();
+            clients.client(&url, false).unwrap();
+            clients.client(&url, true).unwrap();
+        }
+        assert_eq!(clients.clients.lock().unwrap().len(), 2);
+    }
 }

@@ -5,7 +5,7 @@ mod annotated_csv;
 mod influxql;
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider};
 use reqwest::RequestBuilder;
 use serde_json::json;
 use url::Url;
@@ -60,7 +60,7 @@ impl InfluxDb {
             Speaks::Flux { org, token }
         };
         let url = spec.url(None)?;
-        let backend = Backend::new(&url, spec, clients, hidden)?.patient(PATIENCE);
+        let backend = Backend::new(&url, spec, clients, hidden)?.patient(PATIENCE, spec, clients);
         Ok(Self { backend, url, speaks })
     }
 
@@ -82,6 +82,10 @@ impl InfluxDb {
 #[async_trait]
 impl MetricProvider for InfluxDb {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         match &self.speaks {
             Speaks::Flux { org, token } => {
                 let body = self.backend.body(self.flux(query, org, token.as_deref())).await?;

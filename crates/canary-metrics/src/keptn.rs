@@ -5,10 +5,11 @@ mod query;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 use serde_json::{Value, json};
 
 use crate::cluster::{self, Cluster};
+use crate::sample::age;
 use query::Query;
 
 const API_VERSION: &str = "metrics.keptn.sh/v1beta1";
@@ -17,6 +18,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 const LOOKS: u32 = 10;
 
 /// Keptn in the controller's cluster.
+#[derive(Clone)]
 pub(crate) struct Keptn {
     cluster: Cluster,
 }
@@ -26,15 +28,18 @@ impl Keptn {
         Self { cluster }
     }
 
-    async fn metric(&self, namespace: &str, name: &str) -> Result<Option<f64>, MetricError> {
+    async fn metric(&self, namespace: &str, name: &str) -> Result<Measurement, MetricError> {
         let answer = self.cluster.get(&path(namespace, "keptnmetrics", name)).await?;
         let object = cluster::json(&answer)?;
         // A metric that Keptn has not measured yet has no value.
         let Some(value) = object.pointer("/status/value").filter(|value| !value.is_null()) else {
-            return Ok(None);
+            return Ok(Measurement::default());
         };
-        match value.as_str() {
-            Some("") => Ok(None),
+        let mut samples = Samples::default();
+        let updated = object.pointer("/status/lastUpdated").and_then(Value::as_str);
+        samples.age = updated.and_then(|updated| updated.parse().ok()).map(age);
+        let number = match value.as_str() {
+            Some("") => None,
             text => {
                 let number = text.and_then(|text| text.trim().parse::<f64>().ok());
                 let unusable = || {
@@ -42,9 +47,10 @@ impl Keptn {
                         "status.value of KeptnMetric {name} is {value}, not a number"
                     ))
                 };
-                number.ok_or_else(unusable).map(|number| Some(number).filter(|number| !number.is_nan()))
+                Some(number.ok_or_else(unusable)?).filter(|number| !number.is_nan())
             }
-        }
+        };
+        Ok(Measurement::from(number).with(samples))
     }
 
     async fn analysis(&self, query: &Query) -> Result<Option<f64>, MetricError> {
@@ -87,9 +93,19 @@ impl Keptn {
 #[async_trait]
 impl MetricProvider for Keptn {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         let query = Query::read(query)?;
         if query.analysis {
-            self.analysis(&query).await
+            // It is removed even if nobody waits for the verdict any more.
+            let keptn = self.clone();
+            let verdict = tokio::spawn(async move { keptn.analysis(&query).await }).await;
+            let failed = |error: tokio::task::JoinError| {
+                MetricError::Unavailable(format!("the Analysis was given up: {error}"))
+            };
+            verdict.map_err(failed)?.map(Measurement::from)
         } else {
             self.metric(&query.namespace, &query.name).await
         }

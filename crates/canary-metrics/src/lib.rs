@@ -33,7 +33,7 @@ mod splunk;
 mod stackdriver;
 mod template;
 
-pub use canary_core::{MetricError, MetricProvider};
+pub use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 pub use http_clients::HttpOptions;
 #[cfg(feature = "kubernetes")]
 pub use kube;

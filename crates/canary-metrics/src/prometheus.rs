@@ -4,11 +4,12 @@
 mod answer;
 mod explain;
 mod login;
+mod newest;
 #[cfg(test)]
 mod tests;
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 use prometheus_http_query::{Client, Error};
 use reqwest::RequestBuilder;
 use url::Url;
@@ -38,7 +39,7 @@ impl Prometheus {
         Ok(Self { client, login, backend, url })
     }
 
-    async fn ask(&self, query: &str) -> Result<Option<f64>, MetricError> {
+    async fn ask(&self, query: &str) -> Result<Measurement, MetricError> {
         let answer = tokio::time::timeout(self.backend.timeout(), self.answer(query)).await;
         let answer = answer.unwrap_or_else(|_| Err(self.backend.too_slow()))?;
         if answer.status.as_u16() >= 400 {
@@ -53,7 +54,8 @@ impl Prometheus {
     async fn answer(&self, query: &str) -> Result<Answer, MetricError> {
         // Flagger: runs of white space are one blank, in string literals too.
         let query = query.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-        let mut request = self.client.query(query);
+        // With the number of samples that it read. A server that does not count says nothing of it.
+        let mut request = self.client.query(query).stats();
         for (name, value) in self.login.headers() {
             request = request.header(name.clone(), value.clone());
         }
@@ -86,7 +88,17 @@ impl Prometheus {
 #[async_trait]
 impl MetricProvider for Prometheus {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.ask(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         self.ask(query).await
+    }
+
+    async fn samples(&self, query: &str) -> Samples {
+        let mut samples = Samples::default();
+        samples.age = newest::age_of_newest(self, query).await;
+        samples
     }
 
     async fn explain(&self, query: &str) -> Option<String> {
@@ -95,7 +107,7 @@ impl MetricProvider for Prometheus {
     }
 
     async fn check(&self) -> Result<(), MetricError> {
-        match self.ask("vector(1)").await? {
+        match self.ask("vector(1)").await?.value {
             Some(1.0) => Ok(()),
             other => {
                 let found = other.map_or_else(|| "no value".into(), |value| value.to_string());

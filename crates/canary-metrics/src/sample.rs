@@ -1,5 +1,8 @@
-//! One sample as JSON backends write it: a number, a number in quotes, or null.
+//! One sample as JSON backends write it: a number, a number in quotes, or null. And how old one is.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -31,9 +34,38 @@ impl<'de> Deserialize<'de> for Sample {
     }
 }
 
+/// How old a sample of that time is now; 0 for one of the future, which another clock made.
+pub(crate) fn age(taken: Timestamp) -> Duration {
+    Duration::try_from(Timestamp::now().duration_since(taken)).unwrap_or_default()
+}
+
+/// The same of a time in seconds since 1970.
+pub(crate) fn age_of_seconds(seconds: f64) -> Option<Duration> {
+    // The clock of a backend that counts in something else would make no age.
+    let taken = jiff::SignedDuration::try_from_secs_f64(seconds).ok()?;
+    Timestamp::from_duration(taken).ok().map(age)
+}
+
+/// How many there are.
+pub(crate) fn count<T>(all: impl IntoIterator<Item = T>) -> Option<u64> {
+    u64::try_from(all.into_iter().count()).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Sample;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::{Sample, age, age_of_seconds};
+
+    #[test]
+    fn a_sample_of_the_future_has_no_age_below_zero() {
+        assert_eq!(age(Timestamp::MAX), Duration::ZERO);
+        assert!(age_of_seconds(1.7e9).unwrap() > Duration::from_secs(3600));
+        assert_eq!(age_of_seconds(1.7e18), None, "these were nanoseconds");
+        assert_eq!(age_of_seconds(f64::NAN), None);
+    }
 
     #[test]
     fn numbers_may_stand_in_quotes_and_null_is_none() {

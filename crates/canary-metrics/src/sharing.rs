@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use tokio::sync::Semaphore;
@@ -19,15 +19,16 @@ pub(crate) const AT_ONCE: usize = 16;
 /// How long a query waits for its turn, unless the spec says less.
 const TURN: Duration = Duration::from_secs(5);
 
-type Answer = Result<Option<f64>, MetricError>;
+type Answer = Result<Measurement, MetricError>;
 type Asked = BoxFuture<'static, Answer>;
+/// By provider, and by query; without one it is asked whether it can be reached.
+type Key = (u64, Option<String>);
 
 /// Servers, and the queries that are under way.
 #[derive(Default)]
 pub(crate) struct Sharing {
     servers: Mutex<BTreeMap<String, Arc<Semaphore>>>,
-    /// By provider and query.
-    under_way: Mutex<BTreeMap<(u64, String), WeakShared<Asked>>>,
+    under_way: Mutex<BTreeMap<Key, WeakShared<Asked>>>,
 }
 
 /// A provider that shares.
@@ -36,7 +37,8 @@ struct Sharer {
     sharing: Arc<Sharing>,
     server: Arc<Semaphore>,
     identity: u64,
-    patience: Duration,
+    /// From the question to the answer, the wait for a turn included.
+    deadline: Option<Duration>,
 }
 
 impl Sharing {
@@ -53,12 +55,12 @@ impl Sharing {
         let server = servers.entry(name).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))).clone();
         let mut hasher = DefaultHasher::new();
         spec.hash(&mut hasher);
-        let patience = spec.patience.map_or(TURN, |patience| patience.min(TURN));
-        Arc::new(Sharer { inner, sharing: self.clone(), server, identity: hasher.finish(), patience })
+        let (sharing, deadline) = (self.clone(), spec.patience);
+        Arc::new(Sharer { inner, sharing, server, identity: hasher.finish(), deadline })
     }
 
     /// The answer that is under way, or the one that `ask` gets.
-    fn join(&self, key: (u64, String), ask: impl FnOnce() -> Asked) -> Shared<Asked> {
+    fn join(&self, key: Key, ask: impl FnOnce() -> Asked) -> Shared<Asked> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|_, asked| asked.upgrade().is_some());
         if let Some(asked) = under_way.get(&key).and_then(WeakShared::upgrade) {
@@ -70,34 +72,69 @@ impl Sharing {
     }
 }
 
-#[async_trait]
-impl MetricProvider for Sharer {
-    async fn query(&self, query: &str) -> Answer {
+impl Sharer {
+    fn turn(&self) -> Duration {
+        self.deadline.map_or(TURN, |deadline| deadline.min(TURN))
+    }
+
+    /// The answer to a query, or to whether the server can be reached.
+    async fn ask(&self, query: Option<&str>) -> Answer {
+        let key = (self.identity, query.map(str::to_owned));
         let ask = || {
-            let (inner, server, query) = (self.inner.clone(), self.server.clone(), query.to_owned());
-            let patience = self.patience;
-            async move {
-                let Ok(turn) = tokio::time::timeout(patience, server.acquire()).await else {
+            let (inner, server, query) = (self.inner.clone(), self.server.clone(), key.1.clone());
+            let (turn, deadline) = (self.turn(), self.deadline);
+            let asked = async move {
+                let Ok(permit) = tokio::time::timeout(turn, server.acquire()).await else {
                     return Err(MetricError::Unavailable(format!(
-                        "{AT_ONCE} queries to the same server were under way for {patience:?}"
+                        "{AT_ONCE} queries to the same server were under way for {turn:?}"
                     )));
                 };
-                let answer = inner.query(&query).await;
-                drop(turn);
+                let answer = match &query {
+                    Some(query) => inner.measure(query).await,
+                    None => inner.check().await.map(|()| Measurement::default()),
+                };
+                drop(permit);
                 answer
+            };
+            async move {
+                let Some(deadline) = deadline else { return asked.await };
+                let late =
+                    || Err(MetricError::Unreachable(format!("there was no answer within {deadline:?}")));
+                tokio::time::timeout(deadline, asked).await.unwrap_or_else(|_| late())
             }
             .boxed()
         };
-        let asked = self.sharing.join((self.identity, query.to_owned()), ask);
+        let asked = self.sharing.join(key.clone(), ask);
         asked.await
     }
 
+    /// Waits until the server may be asked what is no check; `None` if that takes too long.
+    async fn aside<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+        let _permit = tokio::time::timeout(self.turn(), self.server.acquire()).await.ok()?;
+        tokio::time::timeout(self.turn(), asked).await.ok()
+    }
+}
+
+#[async_trait]
+impl MetricProvider for Sharer {
+    async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Answer {
+        self.ask(Some(query)).await
+    }
+
+    async fn samples(&self, query: &str) -> Samples {
+        self.aside(self.inner.samples(query)).await.unwrap_or_default()
+    }
+
     async fn explain(&self, query: &str) -> Option<String> {
-        self.inner.explain(query).await
+        self.aside(self.inner.explain(query)).await.flatten()
     }
 
     async fn check(&self) -> Result<(), MetricError> {
-        self.inner.check().await
+        self.ask(None).await.map(drop)
     }
 }
 
@@ -121,7 +158,7 @@ mod tests {
 
     #[async_trait]
     impl MetricProvider for Slow {
-        async fn query(&self, _: &str) -> Answer {
+        async fn query(&self, _: &str) -> Result<Option<f64>, MetricError> {
             self.asked.fetch_add(1, Ordering::SeqCst);
             let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(now, Ordering::SeqCst);
@@ -130,11 +167,11 @@ mod tests {
             Ok(Some(1.0))
         }
         async fn check(&self) -> Result<(), MetricError> {
-            Ok(())
+            self.query("").await.map(drop)
         }
     }
 
-    async fn answer_all(slow: &Slow, queries: impl Future<Output = Vec<Answer>>) -> Vec<Answer> {
+    async fn answer_all<T>(slow: &Slow, queries: impl Future<Output = Vec<T>>) -> Vec<T> {
         let release = async {
             loop {
                 slow.go.notify_waiters();
@@ -190,5 +227,30 @@ mod tests {
             futures::future::select_all(all).await.0
         };
         assert!(matches!(last.await, Err(MetricError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn whether_a_server_can_be_reached_is_asked_once_in_one_instant() {
+        let (slow, sharing) = (Arc::new(Slow::default()), Arc::new(Sharing::default()));
+        let spec = ProviderSpec::new("x", "http://a");
+        let providers: Vec<_> = (0..40).map(|_| sharing.share(&spec, slow.clone())).collect();
+        let answers = answer_all(&slow, join_all(providers.iter().map(|p| p.check()))).await;
+        assert_eq!((answers, slow.asked.load(Ordering::SeqCst)), (vec![Ok(()); 40], 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_comes_before_the_deadline_or_not_at_all() {
+        let (slow, sharing) = (Arc::new(Slow::default()), Arc::new(Sharing::default()));
+        let mut spec = ProviderSpec::new("x", "http://a");
+        spec.patience = Some(Duration::from_secs(9));
+        let providers: Vec<_> = (0..=AT_ONCE).map(|_| sharing.share(&spec, slow.clone())).collect();
+        let begin = tokio::time::Instant::now();
+        let queries: Vec<_> = (0..=AT_ONCE).map(|n| n.to_string()).collect();
+        let all = join_all(providers.iter().zip(&queries).map(|(p, query)| p.query(query))).await;
+        assert_eq!(begin.elapsed().as_secs(), 9);
+        let unreachable = all.iter().filter(|answer| matches!(answer, Err(MetricError::Unreachable(_))));
+        assert_eq!(unreachable.count(), AT_ONCE, "{all:?}");
+        assert!(matches!(all.last(), Some(Err(MetricError::Unavailable(_)))), "{all:?}");
+        assert_eq!(sharing.servers.lock().unwrap().len(), 1);
     }
 }

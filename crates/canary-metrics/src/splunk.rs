@@ -6,7 +6,7 @@ mod messages;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider};
 use futures::{SinkExt, StreamExt};
 use reqwest::{StatusCode, Upgraded};
 use serde_json::json;
@@ -45,7 +45,7 @@ impl Splunk {
         let (api_url, stream_url) = addresses(spec)?;
         let token = spec.required_text("sf_token_key")?.to_owned();
         let backend = |url: &Url| Backend::new(url, spec, clients, Hidden::new([token.as_str()]));
-        let (api, stream) = (backend(&api_url)?, backend(&stream_url)?.patient(PATIENCE));
+        let (api, stream) = (backend(&api_url)?, backend(&stream_url)?.patient(PATIENCE, spec, clients));
         Ok(Self { api, stream, api_url, stream_url, window: spec.window()?, token })
     }
 
@@ -89,7 +89,7 @@ impl Splunk {
         self.stream.refusal(answer)
     }
 
-    async fn run(&self, program: &str) -> Result<Option<f64>, MetricError> {
+    async fn run(&self, program: &str) -> Result<Measurement, MetricError> {
         let (start, stop) = self.window.seconds();
         let mut socket = self.open().await?;
         let login = json!({ "type": "authenticate", "token": self.token });
@@ -137,6 +137,10 @@ impl Splunk {
 #[async_trait]
 impl MetricProvider for Splunk {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         let answer = tokio::time::timeout(self.stream.timeout(), self.run(query)).await;
         answer.unwrap_or_else(|_| Err(self.stream.too_slow()))
     }

@@ -1,7 +1,7 @@
 //! Google Cloud Monitoring: the first value of the first point of the first series of an MQL query.
 
 use async_trait::async_trait;
-use canary_core::{MetricError, MetricProvider};
+use canary_core::{Measurement, MetricError, MetricProvider, Samples};
 use reqsign_core::Signer;
 use reqsign_google::{
     Credential, DefaultCredentialProvider, EnvCredentialProvider, RequestSigner,
@@ -16,7 +16,7 @@ use crate::backend::Backend;
 use crate::hidden::Hidden;
 use crate::http_clients::HttpClients;
 use crate::providers::ProviderSpec;
-use crate::sample::Sample;
+use crate::sample::{Sample, age, count};
 use crate::signing::{Signers, context, unsigned};
 
 const DEFAULT_ADDRESS: &str = "https://monitoring.googleapis.com";
@@ -47,9 +47,19 @@ struct Series {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Point {
     #[serde(default)]
     values: Vec<Typed>,
+    #[serde(default)]
+    time_interval: Interval,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Interval {
+    #[serde(default)]
+    end_time: String,
 }
 
 /// A value under the name of its type.
@@ -123,12 +133,22 @@ impl Stackdriver {
 #[async_trait]
 impl MetricProvider for Stackdriver {
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        self.measure(query).await.map(|measured| measured.value)
+    }
+
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
         let found = self.ask(query).await?;
-        let point = found.time_series_data.first().and_then(|series| series.point_data.first());
-        match point.and_then(|point| point.values.first()) {
-            Some(value) => value.number(),
-            None => Ok(None),
-        }
+        let mut samples = Samples::default();
+        samples.series = count(&found.time_series_data);
+        let points = found.time_series_data.first().map(|series| series.point_data.as_slice());
+        samples.count = points.and_then(count);
+        let point = points.and_then(<[Point]>::first);
+        samples.age = point.and_then(|point| point.time_interval.end_time.parse().ok()).map(age);
+        let value = match point.and_then(|point| point.values.first()) {
+            Some(value) => value.number()?,
+            None => None,
+        };
+        Ok(Measurement::from(value).with(samples))
     }
 
     /// An empty query: the service refuses it, and so tells that it would answer another one.

@@ -4,6 +4,10 @@
 
 #[path = "contract/answers.rs"]
 mod answers;
+#[path = "contract/documented.rs"]
+mod documented;
+#[path = "contract/measured.rs"]
+mod measured;
 #[path = "contract/signalflow.rs"]
 mod signalflow;
 
@@ -97,7 +101,7 @@ impl ProviderSubject for Subject {
         if self.kind != "splunk" || !request.headers.contains_key("sec-websocket-key") {
             return false;
         }
-        signalflow::speak(content, request, connection).await;
+        signalflow::speak(content, request, connection, |_| {}).await;
         true
     }
 

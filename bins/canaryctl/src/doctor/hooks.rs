@@ -48,10 +48,18 @@ impl Examination<'_> {
                     self.row(what, State::Bad, text);
                 }
             }
-            Ok(None) if service.certain => self.row(what, State::Bad, format!("{label} does not exist")),
             Ok(None) => {
-                let (state, text) = connect(host, port).await;
-                self.row(what, state, text);
+                let absent = self.cluster.absent("v1", "Service", &service.namespace, &service.name).await;
+                let reached = if service.certain { None } else { Some(connect(host, port).await) };
+                match reached {
+                    None => self.row(what, State::Bad, absent),
+                    Some((State::Good, text)) => self.row(what, State::Good, text),
+                    // A name of the canary's own namespace is hardly that of a host elsewhere.
+                    Some((_, text)) if host.contains('.') && service.namespace == self.canary.namespace => {
+                        self.row(what, State::Bad, format!("{text}; {absent}"));
+                    }
+                    Some((state, text)) => self.row(what, state, format!("{text}; {absent}")),
+                }
             }
             Err(error) => self.row(what, State::Doubtful, format!("{label} cannot be read: {error}")),
         }

@@ -68,7 +68,8 @@ impl Examination<'_> {
         provider.insecure_skip_verify = backend.insecure_skip_verify;
         provider.interval.clone_from(&spec.interval);
         if let Some(reference) = &backend.secret_ref {
-            provider.secret = Some(self.secret(&namespace, &reference.name).await?);
+            let secret = self.secret(&namespace, &reference.name).await;
+            provider.secret = Some(secret.map_err(|problem| format!("{label} names a secret: {problem}"))?);
         }
         let rendered =
             Template::parse(&template.query).and_then(|t| t.render(&model(&self.canary, spec, "")));
@@ -80,7 +81,10 @@ impl Examination<'_> {
     async fn template(&self, label: &str, namespace: &str, name: &str) -> Result<MetricTemplateSpec, String> {
         let found = self.cluster.find("flagger.app/v1beta1", "MetricTemplate", namespace, name).await;
         let found = found.map_err(|error| format!("{label} cannot be read: {error}"))?;
-        let object = found.ok_or_else(|| format!("{label} does not exist"))?.object;
+        let Some(found) = found else {
+            return Err(self.cluster.absent("flagger.app/v1beta1", "MetricTemplate", namespace, name).await);
+        };
+        let object = found.object;
         let template: MetricTemplate =
             serde_json::from_value(object).map_err(|error| format!("{label}: {error}"))?;
         template.check().map_err(|error| error.to_string())
@@ -90,7 +94,10 @@ impl Examination<'_> {
         let label = format!("Secret {name}.{namespace}");
         let found = self.cluster.find("v1", "Secret", namespace, name).await;
         let found = found.map_err(|error| format!("{label} cannot be read: {error}"))?;
-        let object = found.ok_or_else(|| format!("{label} does not exist"))?.object;
+        let Some(found) = found else {
+            return Err(self.cluster.absent("v1", "Secret", namespace, name).await);
+        };
+        let object = found.object;
         let mut data = BTreeMap::new();
         for (key, value) in object["data"].as_object().into_iter().flatten() {
             let bytes: k8s_openapi::ByteString = serde_json::from_value(value.clone())

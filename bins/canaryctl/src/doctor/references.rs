@@ -47,7 +47,8 @@ impl Examination<'_> {
                     );
                 }
                 Ok(None) => {
-                    self.row(&what, State::Bad, format!("Secret {secret}.{namespace} does not exist"));
+                    let text = self.cluster.absent("v1", "Secret", namespace, &secret).await;
+                    self.row(&what, State::Bad, text);
                 }
                 Err(error) => {
                     self.row(

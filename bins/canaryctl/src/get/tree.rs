@@ -54,6 +54,7 @@ pub(crate) fn draw(facts: &Facts, now: Timestamp, width: usize) -> String {
             all.extend(group("hooks", plan.hooks.iter().map(|h| hook(facts, h)).collect()));
             all.extend(group("alerts", facts.alerts.iter().map(|r| receiver(facts, r, now)).collect()));
             all.extend(pace(facts, plan, now));
+            all.extend(failed_check(facts, now));
         }
         Err(problem) => all.push(node(problem).styled(BAD)),
     }
@@ -240,6 +241,15 @@ fn pace(facts: &Facts, plan: &Plan, now: Timestamp) -> Vec<Node> {
         }
     }
     all
+}
+
+/// The last failed check, each of its parts on a line.
+fn failed_check(facts: &Facts, now: Timestamp) -> Option<Node> {
+    let failed = facts.failed_check.as_ref()?;
+    let mut parts = failed.text.split("; ").map(node);
+    let first = parts.next()?;
+    let text = format!("last failed check {} ago  {}  {}", age(failed.at, now), failed.trouble, first.text);
+    Some(node(text).styled(WARN).over(parts.collect()))
 }
 
 fn orders(facts: &Facts) -> Vec<Node> {

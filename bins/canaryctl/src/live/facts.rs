@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use canary_api::{AlertProvider, Canary, Options, PastRollout, TargetKind, ValidCanary};
+use canary_api::{AlertProvider, Canary, CanaryCondition, Options, PastRollout, TargetKind, ValidCanary};
 use canary_core::{AlertRule, Command, Phase, Plan, Status, Steering, Unreadable, Weights};
 use canary_routers::{LiveObjects, Objects, Routers};
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ pub(crate) struct Facts {
     pub(crate) steering: Steering,
     pub(crate) command: Option<Result<Command, Unreadable>>,
     pub(crate) history: Vec<PastRollout>,
+    /// The last check of a metric that failed in the rollout.
+    pub(crate) failed_check: Option<FailedCheck>,
     pub(crate) target: Option<Side>,
     pub(crate) primary: Option<Side>,
     /// What the mesh does, or why it cannot be read.
@@ -38,6 +40,20 @@ pub(crate) struct Facts {
     pub(crate) events: Vec<Told>,
     /// Whom the canary's alerts go to.
     pub(crate) alerts: Vec<Receiver>,
+}
+
+/// A check of a metric that failed: which trouble it was, and what was asked and answered.
+pub(crate) struct FailedCheck {
+    pub(crate) trouble: String,
+    pub(crate) text: String,
+    pub(crate) at: Timestamp,
+}
+
+impl From<CanaryCondition> for FailedCheck {
+    fn from(condition: CanaryCondition) -> Self {
+        let at = condition.last_update_time.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+        Self { trouble: condition.reason, text: condition.message, at }
+    }
 }
 
 /// An event.
@@ -96,6 +112,7 @@ impl Facts {
             steering: canary_api::steering(&canary.metadata),
             command: canary_api::command(&canary.metadata),
             history: canary_api::history(&canary.metadata),
+            failed_check: canary.failed_metric_check().map(FailedCheck::from),
             target: None,
             primary: None,
             weights: Ok(None),

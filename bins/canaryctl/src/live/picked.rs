@@ -58,7 +58,7 @@ async fn missing(cluster: &Cluster, name: &str) -> String {
 }
 
 /// The name that is at most a third of its letters away.
-fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let distance = |other: &str| strsim::damerau_levenshtein(name, other);
     let best = names.iter().copied().min_by_key(|other| distance(other))?;
     (distance(best) * 3 <= name.len().max(3)).then_some(best)

@@ -44,13 +44,13 @@ pub(super) fn canary_status() -> Node {
             (
                 "conditions",
                 list(
-                    "The condition `Promoted`.",
+                    "The conditions `Promoted` and, if a metric failed in this rollout, `MetricCheckFailed`.",
                     object(
                         "A condition.",
                         [
                             ("type", text("Name of the condition.").required()),
                             ("status", text("`True`, `False` or `Unknown`.").required()),
-                            ("reason", text("Name of the phase.").required()),
+                            ("reason", text("Name of the phase, or of the trouble.").required()),
                             ("message", text("A sentence.")),
                             (
                                 "lastUpdateTime",

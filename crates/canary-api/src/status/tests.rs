@@ -99,3 +99,16 @@ fn every_phase_of_the_core_is_in_the_schema() {
         assert_eq!(read(json!({"phase": phase.as_str()})).unwrap().phase, phase);
     }
 }
+
+#[test]
+fn the_failed_check_of_a_metric_is_read_beside_the_other_conditions() {
+    let at = "2026-07-01T10:20:30Z".parse().unwrap();
+    let condition = CanaryCondition::metric_check_failed("BadValue", "errors is 7, above 5", at);
+    let mut status = json!({"phase": "Progressing", "conditions": [
+        {"type": "Promoted", "status": "Unknown", "reason": "Progressing", "message": "m"}, 5]});
+    let canary = |status: &Value| Canary { status: status.clone(), ..Canary::default() };
+    assert_eq!(canary(&status).failed_metric_check(), None);
+    status["conditions"].as_array_mut().unwrap().push(json!(condition));
+    assert_eq!(canary(&status).failed_metric_check(), Some(condition));
+    assert_eq!(canary(&status).status().unwrap().condition.unwrap().reason, "Progressing");
+}

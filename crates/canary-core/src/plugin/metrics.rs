@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 
+use super::measurement::{Measurement, Samples};
+
 /// Answers one query with one number.
 ///
 /// ```
@@ -26,6 +28,18 @@ use async_trait::async_trait;
 pub trait MetricProvider: Send + Sync {
     /// The value of `query`, or `None` when the backend has none: an empty result, a null or NaN. Never 0 for *none*.
     async fn query(&self, query: &str) -> Result<Option<f64>, MetricError>;
+
+    /// What [`MetricProvider::query`] answers, with what the same answer says of the samples behind it.
+    async fn measure(&self, query: &str) -> Result<Measurement, MetricError> {
+        self.query(query).await.map(Measurement::from)
+    }
+
+    /// What is behind the value of a query, where its answer does not say. Costs requests, and is asked only of a query whose
+    /// check failed.
+    async fn samples(&self, query: &str) -> Samples {
+        let _ = query;
+        Samples::default()
+    }
 
     /// Why a query that has no value has none, as part of a sentence: what of it the backend does not know, and what is
     /// nearest. Costs requests, and is asked once for a query rather than at each check. `None` where nobody can tell.

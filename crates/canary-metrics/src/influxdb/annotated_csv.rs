@@ -1,8 +1,10 @@
 //! The answer of a Flux query: tables in CSV, each with rows that say what its columns are.
 
+use canary_core::Measurement;
 use csv::{ReaderBuilder, StringRecord};
 
 use super::Problem;
+use crate::sample::age;
 
 /// What the rows above the records of one table say.
 #[derive(Default)]
@@ -13,10 +15,10 @@ struct Head {
 }
 
 /// `_value` of the first record; none where there is no record, or its value is empty.
-pub(super) fn first_value(body: &[u8]) -> Result<Option<f64>, Problem> {
+pub(super) fn first_value(body: &[u8]) -> Result<Measurement, Problem> {
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(body);
     let mut head = Head::default();
-    let mut first = None;
+    let mut first = Measurement::default();
     let mut records = 0;
     for record in reader.records() {
         let record = record.map_err(|error| unusable(&error.to_string()))?;
@@ -32,7 +34,9 @@ pub(super) fn first_value(body: &[u8]) -> Result<Option<f64>, Problem> {
                     return Err(Problem::Refused(text.to_owned()));
                 }
                 if records == 0 {
-                    first = value(&head, names, &record)?;
+                    first = Measurement::from(value(&head, names, &record)?);
+                    first.samples.age =
+                        column(names, "_time").and_then(|n| record.get(n)?.parse().ok()).map(age);
                 }
                 records += 1;
             }
@@ -41,6 +45,7 @@ pub(super) fn first_value(body: &[u8]) -> Result<Option<f64>, Problem> {
     if head.names.is_some_and(|names| column(&names, "_value").is_none() && records == 0 && names.len() < 3) {
         return Err(unusable("there is no column _value"));
     }
+    first.samples.count = Some(records);
     Ok(first)
 }
 
@@ -92,12 +97,18 @@ mod tests {
             ("double", &[""][..], None),
             ("double", &[][..], None),
         ] {
-            assert_eq!(first_value(table(datatype, rows).as_bytes()), Ok(expected), "{datatype} {rows:?}");
+            assert_eq!(
+                first_value(table(datatype, rows).as_bytes()).map(|m| m.value),
+                Ok(expected),
+                "{datatype} {rows:?}"
+            );
         }
-        assert_eq!(first_value(b"\r\n"), Ok(None));
-        assert_eq!(first_value(b""), Ok(None));
+        assert_eq!(first_value(b"\r\n").map(|m| m.value), Ok(None));
+        assert_eq!(first_value(b"").map(|m| m.value), Ok(None));
         let two = table("double", &["1"]) + &table("double", &["2"]);
-        assert_eq!(first_value(two.as_bytes()), Ok(Some(1.0)));
+        let two = first_value(two.as_bytes()).unwrap();
+        assert_eq!((two.value, two.samples.count), (Some(1.0), Some(2)));
+        assert!(two.samples.age.is_some(), "the first record has its time");
     }
 
     #[test]

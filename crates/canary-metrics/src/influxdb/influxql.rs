@@ -1,9 +1,10 @@
 //! The answer of an InfluxQL query: the first value beside the time, of the first row of the first series.
 
+use canary_core::{Measurement, Samples};
 use serde::Deserialize;
 
 use super::Problem;
-use crate::sample::Sample;
+use crate::sample::{Sample, age, count};
 
 #[derive(Deserialize)]
 pub(super) struct Found {
@@ -25,18 +26,26 @@ struct Series {
     values: Vec<Vec<serde_json::Value>>,
 }
 
-pub(super) fn first_value(found: Found) -> Result<Option<f64>, Problem> {
-    let Some(statement) = found.results.into_iter().next() else { return Ok(None) };
+pub(super) fn first_value(found: Found) -> Result<Measurement, Problem> {
+    let Some(statement) = found.results.into_iter().next() else { return Ok(Measurement::default()) };
     if let Some(error) = statement.error {
         return Err(Problem::Refused(error));
     }
-    let Some(series) = statement.series.first() else { return Ok(None) };
-    let Some(row) = series.values.first() else { return Ok(None) };
-    let column = series.columns.iter().position(|name| name != "time");
-    let Some(value) = column.and_then(|column| row.get(column)) else { return Ok(None) };
+    let mut samples = Samples::default();
+    samples.series = count(&statement.series);
+    let Some(series) = statement.series.first() else { return Ok(Measurement::default().with(samples)) };
+    samples.count = count(&series.values);
+    let row = series.values.first().map(Vec::as_slice).unwrap_or_default();
+    let at = |wanted: bool| {
+        let column = series.columns.iter().position(|name| (name == "time") == wanted);
+        column.and_then(|column| row.get(column))
+    };
+    // A time is a text, or whole nanoseconds where the request said so, which ours does not.
+    samples.age = at(true).and_then(|time| time.as_str()?.parse().ok()).map(age);
+    let Some(value) = at(false) else { return Ok(Measurement::default().with(samples)) };
     let sample: Sample = serde_json::from_value(value.clone())
         .map_err(|error| Problem::Unusable(format!("the first value of InfluxDB's answer: {error}")))?;
-    Ok(sample.number())
+    Ok(Measurement::from(sample.number()).with(samples))
 }
 
 #[cfg(test)]
@@ -46,7 +55,7 @@ mod tests {
     use super::*;
 
     fn of(value: Value) -> Result<Option<f64>, Problem> {
-        first_value(serde_json::from_value(value).unwrap())
+        first_value(serde_json::from_value(value).unwrap()).map(|measured| measured.value)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! A handful of requests to the metadata APIs; nothing here is part of a check.
 
 mod nearest;
-mod selectors;
+pub(super) mod selectors;
 
 use std::collections::BTreeMap;
 

@@ -269,3 +269,31 @@ async fn it_is_online_if_vector_one_is_one() {
         assert_eq!(provider.check().await.is_ok(), online);
     }
 }
+
+#[tokio::test]
+async fn the_number_of_samples_is_asked_for_and_the_age_of_the_newest_when_that_is_wanted() {
+    let server = MockServer::start().await;
+    let mut body = vector(&["97.5"]);
+    body["data"]["stats"] =
+        json!({"timings": {}, "samples": {"totalQueryableSamples": 24, "peakSamples": 8}});
+    let answer = ResponseTemplate::new(200).set_body_json(body);
+    let asked =
+        Mock::given(query_param("query", "sum(rate(a[1m])) / sum(b)")).and(query_param("stats", "all"));
+    asked.respond_with(answer).expect(1).mount(&server).await;
+    let newest = r#"max(label_replace(max(timestamp({__name__="a"})), "n", "0", "", "") or label_replace(max(timestamp({__name__="b"})), "n", "1", "", ""))"#;
+    let taken = (jiff::Timestamp::now().as_second() - 14).to_string();
+    let answer = ResponseTemplate::new(200).set_body_json(vector(&[&taken]));
+    Mock::given(query_param("query", newest)).respond_with(answer).expect(1).mount(&server).await;
+    let nonsense = ResponseTemplate::new(200).set_body_json(vector(&["90"]));
+    let one = Mock::given(query_param("query", r#"max(timestamp({__name__="c"}))"#));
+    one.respond_with(nonsense).mount(&server).await;
+
+    let provider = provider(&at(&server.uri())).unwrap();
+    let query = "sum(rate(a[1m])) / sum(b)";
+    let measured = provider.measure(query).await.unwrap();
+    assert_eq!((measured.samples.series, measured.samples.count), (Some(1), Some(24)));
+    let age = provider.samples(query).await.age.unwrap().as_secs();
+    assert!((14..60).contains(&age), "{age}");
+    assert_eq!(provider.samples("c").await.age, None, "that was no time");
+    assert_eq!(provider.samples("no(promql").await, Samples::default());
+}

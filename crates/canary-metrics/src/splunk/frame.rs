@@ -16,6 +16,8 @@ const JSON: u8 = 2;
 pub(super) struct Datum {
     pub(super) series: u64,
     pub(super) value: f64,
+    /// Since 1970.
+    pub(super) seconds: f64,
 }
 
 /// What one message holds.
@@ -48,11 +50,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Frame<'_>, &'static str> {
     if values.len() != count || !rest.is_empty() {
         return Err("a message has another number of values than it says");
     }
-    Ok(Frame::Data(values.iter().filter_map(datum).collect()))
+    let mut time = [0; 8];
+    time.copy_from_slice(&counted[..8]);
+    #[allow(clippy::cast_precision_loss)] // exact for milliseconds of the next 285,000 years
+    let seconds = u64::from_be_bytes(time) as f64 / 1000.0;
+    Ok(Frame::Data(values.iter().filter_map(|value| datum(value, seconds)).collect()))
 }
 
 /// A value of a known type.
-fn datum(bytes: &[u8; VALUE]) -> Option<Datum> {
+fn datum(bytes: &[u8; VALUE], seconds: f64) -> Option<Datum> {
     let eight = |from: usize| {
         let mut eight = [0; 8];
         eight.copy_from_slice(&bytes[from..from + 8]);
@@ -67,7 +73,7 @@ fn datum(bytes: &[u8; VALUE]) -> Option<Datum> {
         3 => f64::from((raw as u32).cast_signed()),
         _ => return None,
     };
-    Some(Datum { series, value })
+    Some(Datum { series, value, seconds })
 }
 
 #[cfg(test)]
@@ -91,7 +97,7 @@ mod tests {
     fn values_of_three_types_are_read_and_others_are_left_out() {
         let minus = (-3_i64).cast_unsigned();
         let bytes = message(5, 0, &[(1, 7, minus), (2, 8, 1.5_f64.to_bits()), (3, 9, 4), (9, 1, 1)]);
-        let datum = |series, value| Datum { series, value };
+        let datum = |series, value| Datum { series, value, seconds: 1.7e9 };
         assert_eq!(read(&bytes), Ok(Frame::Data(vec![datum(7, -3.0), datum(8, 1.5), datum(9, 4.0)])));
     }
 

@@ -1,9 +1,10 @@
 //! What a running program tells, until it ends.
 
-use canary_core::MetricError;
+use canary_core::{Measurement, MetricError, Samples};
 use serde::Deserialize;
 
 use super::frame::{self, Datum, Frame};
+use crate::sample::{age_of_seconds, count};
 
 /// All that was told so far.
 #[derive(Default)]
@@ -72,14 +73,18 @@ impl Conversation {
     }
 
     /// The last value, if all are of one time series.
-    pub(super) fn value(&self) -> Result<Option<f64>, MetricError> {
-        let Some(last) = self.data.last() else { return Ok(None) };
+    pub(super) fn value(&self) -> Result<Measurement, MetricError> {
+        let mut samples = Samples::default();
+        samples.count = count(&self.data);
+        let Some(last) = self.data.last() else { return Ok(Measurement::default().with(samples)) };
         if self.data.iter().any(|datum| datum.series != last.series) {
             return Err(MetricError::Unusable(
                 "query returned multiple values; expected a program that publishes one time series".into(),
             ));
         }
-        Ok(Some(last.value).filter(|value| !value.is_nan()))
+        samples.series = Some(1);
+        samples.age = age_of_seconds(last.seconds);
+        Ok(Measurement::from(Some(last.value).filter(|value| !value.is_nan())).with(samples))
     }
 }
 
@@ -129,8 +134,11 @@ mod tests {
     #[test]
     fn the_last_value_of_one_series_counts() {
         let of = |data: &[(u64, f64)]| {
-            let data = data.iter().map(|(series, value)| Datum { series: *series, value: *value }).collect();
-            Conversation { data }.value()
+            let data = data
+                .iter()
+                .map(|(series, value)| Datum { series: *series, value: *value, seconds: 1.7e9 })
+                .collect();
+            Conversation { data }.value().map(|measured| measured.value)
         };
         assert_eq!(of(&[]), Ok(None));
         assert_eq!(of(&[(1, 1.0), (1, 2.0)]), Ok(Some(2.0)));

@@ -50,9 +50,10 @@ pub(crate) fn graphite(content: &Content) -> Option<ContractReply> {
 }
 
 pub(crate) fn flux(content: &Content) -> Option<ContractReply> {
-    let head = "#datatype,string,long,double\r\n#group,false,false,false\r\n#default,_result,,\r\n,result,table,_value\r\n";
+    let head = "#datatype,string,long,dateTime:RFC3339,double\r\n#group,false,false,false,false\r\n#default,_result,,,\r\n,result,table,_time,_value\r\n";
     let text = |value: f64| if value.is_infinite() { "+Inf".to_owned() } else { value.to_string() };
-    let row = |value: Option<f64>| format!(",,0,{}\r\n", value.map(text).unwrap_or_default());
+    let row =
+        |value: Option<f64>| format!(",,0,2026-01-01T00:00:00Z,{}\r\n", value.map(text).unwrap_or_default());
     let rows: String = content.values().into_iter().map(row).collect();
     let table = if rows.is_empty() { String::new() } else { format!("{head}{rows}") };
     Some(ContractReply::new("text/csv; charset=utf-8", format!("{table}\r\n")))
@@ -74,7 +75,9 @@ pub(crate) fn dynatrace(content: &Content) -> Option<ContractReply> {
 pub(crate) fn external_metrics(content: &Content) -> Option<ContractReply> {
     let item = |value: Option<f64>| match value {
         Some(value) if !value.is_finite() => None,
-        Some(value) => Some(json!({ "metricName": "requests", "value": format!("{}m", value * 1_000.0) })),
+        Some(value) => Some(
+            json!({ "metricName": "requests", "timestamp": "2026-01-01T00:00:00Z", "value": format!("{}m", value * 1_000.0) }),
+        ),
         None => Some(json!({ "metricName": "requests", "value": null })),
     };
     let items: Option<Vec<_>> = content.values().into_iter().map(item).collect();
@@ -84,7 +87,9 @@ pub(crate) fn external_metrics(content: &Content) -> Option<ContractReply> {
 pub(crate) fn keptn(content: &Content) -> Option<ContractReply> {
     let status = match content.values().as_slice() {
         [] => json!({}),
-        [value] => json!({ "value": value.map(|value| value.to_string()) }),
+        [value] => {
+            json!({ "value": value.map(|value| value.to_string()), "lastUpdated": "2026-01-01T00:00:00Z" })
+        }
         _ => return None,
     };
     Some(json_reply(&json!({ "kind": "KeptnMetric", "status": status })))
@@ -107,7 +112,12 @@ pub(crate) fn stackdriver(content: &Content) -> Option<ContractReply> {
         v if v.is_infinite() => json!("Infinity"),
         v => json!(v),
     };
-    let series = |value: Option<f64>| json!({ "labelValues": [], "pointData": [{ "values": [{ "doubleValue": value.map(written) }] }] });
+    let series = |value: Option<f64>| {
+        json!({ "labelValues": [], "pointData": [{
+        "values": [{ "doubleValue": value.map(written) }],
+        "timeInterval": { "startTime": "2026-01-01T00:00:00Z", "endTime": "2026-01-01T00:01:00Z" },
+    }] })
+    };
     let series: Vec<_> = content.values().into_iter().map(series).collect();
     Some(json_reply(&json!({ "timeSeriesDescriptor": {}, "timeSeriesData": series })))
 }

@@ -8,8 +8,13 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-/// Opens the web socket, hears who asks what, and answers.
-pub(crate) async fn speak(content: &Content, request: &ContractRequest, connection: &mut dyn Connection) {
+/// Opens the web socket, hears who asks what, and answers. `listener` is given the program.
+pub(crate) async fn speak(
+    content: &Content,
+    request: &ContractRequest,
+    connection: &mut dyn Connection,
+    listener: impl FnOnce(&str),
+) {
     let key = derive_accept_key(request.headers["sec-websocket-key"].as_bytes());
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\n\r\n"
@@ -24,6 +29,7 @@ pub(crate) async fn speak(content: &Content, request: &ContractRequest, connecti
     assert_eq!(told[0]["type"], "authenticate");
     assert_eq!((&told[1]["type"], &told[1]["channel"]), (&"execute".into(), &"ch-1".into()));
     assert_eq!(told[1]["stop"].as_i64().unwrap() - told[1]["start"].as_i64().unwrap(), 600_000);
+    listener(told[1]["program"].as_str().unwrap());
     let event = |event: &str| {
         Message::text(format!(r#"{{"type":"control-message","channel":"ch-1","event":"{event}"}}"#))
     };

@@ -8,16 +8,16 @@ use promql_parser::util::{ExprVisitor, walk_expr};
 
 /// One selector.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Selector {
+pub(in crate::prometheus) struct Selector {
     /// The name, if it is given whole.
-    pub(super) metric: Option<String>,
+    pub(in crate::prometheus) metric: Option<String>,
     /// All else.
-    pub(super) matchers: Vec<Matcher>,
+    pub(in crate::prometheus) matchers: Vec<Matcher>,
 }
 
 impl Selector {
     /// The selector as the server takes it.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::prometheus) fn text(&self) -> String {
         let name = self.metric.iter().map(|metric| format!("{METRIC_NAME}={}", quoted(metric)));
         let parts: Vec<_> = name.chain(self.matchers.iter().map(matcher)).collect();
         format!("{{{}}}", parts.join(","))
@@ -39,7 +39,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The first selectors of a query, each once; `None` if the text is no `PromQL`.
-pub(super) fn selectors(query: &str, most: usize) -> Option<Vec<Selector>> {
+pub(in crate::prometheus) fn selectors(query: &str, most: usize) -> Option<Vec<Selector>> {
     let mut found = Found(Vec::new());
     let Ok(_) = walk_expr(&mut found, &parse(query).ok()?);
     found.0.truncate(most);
