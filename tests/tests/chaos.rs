@@ -3,6 +3,7 @@
 //!
 //! Needs `KUBEBUILDER_ASSETS`; takes the controller that `CANARYD` names, or builds it. `CHAOS_SEED` draws other moments.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![allow(clippy::print_stdout, reason = "how much was killed is what one wants to know")]
 
 #[path = "chaos/cluster.rs"]
 mod cluster;
@@ -171,15 +172,12 @@ async fn fifty_rollouts_end_as_they_should_whatever_is_killed() {
             server.revive().unwrap();
             controller.revive().unwrap();
         }
-        match timeout(ANSWER, world.look()).await {
-            Ok(Ok(resting)) => {
-                at_rest = resting;
-                // The next blow falls a while after the server is back.
-                if revive.take_if(|at| now >= *at).is_some() {
-                    strike = Instant::now() + between(&mut dice, 500, 4000);
-                }
+        if let Ok(Ok(resting)) = timeout(ANSWER, world.look()).await {
+            at_rest = resting;
+            // The next blow falls a while after the server is back.
+            if revive.take_if(|at| now >= *at).is_some() {
+                strike = Instant::now() + between(&mut dice, 500, 4000);
             }
-            Ok(Err(_)) | Err(_) => {}
         }
         sleep(LOOK).await;
     }

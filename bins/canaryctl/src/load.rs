@@ -124,9 +124,9 @@ mod tests {
 
     fn played(more: &[(&str, &str)], real: impl Fn(i64) -> f64) -> Vec<(f64, f64)> {
         let lines = play(&wanted(&metadata(more)).unwrap(), Timestamp::UNIX_EPOCH, 600, 60, real);
-        let rates = lines.into_iter().map(|entry| match entry.what {
-            What::Load { real, own, .. } => (real, own),
-            other => panic!("{other:?}"),
+        let rates = lines.into_iter().map(|entry| {
+            let What::Load { real, own, .. } = entry.what else { panic!("{:?}", entry.what) };
+            (real, own)
         });
         rates.collect()
     }

@@ -19,14 +19,14 @@ fn kind(kind: &str, plural: &str) -> ApiResource {
 
 /// Asks each kind of metric that a cluster has, as that user; Keptn's part is played by `client`.
 pub(crate) async fn ask(client: &Client, user: &Client) -> anyhow::Result<()> {
-    let (metric, analysis) = (kind("KeptnMetric", "keptnmetrics"), kind("Analysis", "analyses"));
+    let (value, analysis) = (kind("KeptnMetric", "keptnmetrics"), kind("Analysis", "analyses"));
     let definition = |kind: &ApiResource| open_definition(KEPTN, "v1beta1", &kind.kind, &kind.plural);
-    define(client, [definition(&metric), definition(&analysis)]).await?;
-    wait_until_served(client, &[metric.clone(), analysis.clone()]).await?;
-    let object = json!({"apiVersion": metric.api_version, "kind": "KeptnMetric", "metadata": {"name": "requests"},
+    define(client, [definition(&value), definition(&analysis)]).await?;
+    wait_until_served(client, &[value.clone(), analysis.clone()]).await?;
+    let object = json!({"apiVersion": value.api_version, "kind": "KeptnMetric", "metadata": {"name": "requests"},
         "status": {"value": "7.5"}});
-    let metrics: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &metric);
-    metrics.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+    let stored: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &value);
+    stored.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
     let analyses: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &analysis);
     let keptn = tokio::spawn(async move {
         let mut seen = watcher(analyses.clone(), watcher::Config::default()).applied_objects().boxed();

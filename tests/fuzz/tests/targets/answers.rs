@@ -20,7 +20,8 @@ impl Answer {
         let mut words = line.split_whitespace();
         let status = words.next().and_then(|word| word.parse().ok()).filter(|s| (100..1000).contains(s));
         let heads = words.filter_map(|word| word.split_once('='));
-        let heads = heads.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines: Vec<_> = heads.flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
+        let heads = lines.concat();
         Self { status: status.unwrap_or(200), heads, body: body.to_owned() }
     }
 }

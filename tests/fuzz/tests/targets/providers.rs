@@ -112,7 +112,7 @@ fn fuzz_providers() {
                 Ok(Some(value)) => assert!(!value.is_nan(), "a value that is none"),
                 Ok(None) => {}
                 Err(error) => {
-                    assert!(error.to_string().len() < 4096, "an error of {} bytes", error.to_string().len())
+                    assert!(error.to_string().len() < 4096, "an error of {} bytes", error.to_string().len());
                 }
             }
             let _ = provider.check().await;
