@@ -27,12 +27,12 @@ pub(crate) async fn ask(client: &Client, user: &Client) -> anyhow::Result<()> {
         "status": {"value": "7.5"}});
     let stored: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &value);
     stored.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
-    let analyses: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &analysis);
+    let asked: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &analysis);
     let keptn = tokio::spawn(async move {
-        let mut seen = watcher(analyses.clone(), watcher::Config::default()).applied_objects().boxed();
+        let mut seen = watcher(asked.clone(), watcher::Config::default()).applied_objects().boxed();
         while let Some(Ok(analysis)) = seen.next().await {
             let done = Patch::Merge(json!({"status": {"state": "Completed", "pass": true}}));
-            let _ = analyses.patch(&analysis.name_any(), &PatchParams::default(), &done).await;
+            let _ = asked.patch(&analysis.name_any(), &PatchParams::default(), &done).await;
         }
     });
     let options = HttpOptions { timeout: Duration::from_secs(20), ..HttpOptions::default() };
