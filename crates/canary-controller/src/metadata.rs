@@ -102,7 +102,11 @@ async fn patch_metadata(
             Err(error) => return Err(error),
         }
         match context.cache.live().get(&kind, &namespace, &name).await? {
-            Some(newer) if same_object(&newer, object) => found = newer,
+            Some(newer) if same_object(&newer, object) => {
+                // Whoever decides again, because of what is new in it, must not see the old one once more.
+                context.cache.learn(&kind, newer.clone());
+                found = newer;
+            }
             _ => return Ok(()),
         }
     }

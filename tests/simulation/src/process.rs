@@ -51,6 +51,9 @@ pub(crate) fn run(stage: &Arc<Stage>) -> Option<String> {
         match one(stage, &mut released) {
             End::Rested => return None,
             End::Stuck(text) => return Some(text),
+            End::Killed if stage.asked_without_end() => {
+                return Some("asks again and again, and never waits".into());
+            }
             End::Killed => {
                 // Nobody is there for a while.
                 for _ in 0..stage.down.swap(0, Ordering::Relaxed) {

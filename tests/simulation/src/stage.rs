@@ -50,6 +50,9 @@ pub(crate) struct Stage {
     log: Mutex<Log>,
 }
 
+/// More requests than any run needs.
+const ENDLESS: u64 = 3_000;
+
 /// The requests of a run.
 #[derive(Debug, Default)]
 struct Log {
@@ -164,7 +167,13 @@ impl Stage {
         if let Some(text) = &mut log.text {
             let _ = writeln!(text, "{line}");
         }
-        verdict
+        // Simulated time stands still while somebody asks again and again.
+        if log.count > ENDLESS { Verdict::KillBefore } else { verdict }
+    }
+
+    /// Whether the process was ended because it asked without end.
+    pub(crate) fn asked_without_end(&self) -> bool {
+        lock(&self.log).count > ENDLESS
     }
 
     /// Puts what is no request into the log.
