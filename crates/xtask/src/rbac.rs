@@ -3,13 +3,12 @@
 //! The table is asked for through `canaryctl`, so that the other chores need not compile the controller.
 
 use std::fmt::Write;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::generated::{Mode, settle};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, cargo};
 
 /// Writes the rules, or checks them.
 pub(crate) fn run(workspace: &Workspace, mode: Mode) -> Result<()> {
@@ -26,7 +25,7 @@ pub(crate) fn run(workspace: &Workspace, mode: Mode) -> Result<()> {
 }
 
 fn canaryctl(workspace: &Workspace, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
+    let output = cargo()
         .args(["run", "--quiet", "--bin", "canaryctl", "--"])
         .args(arguments)
         .current_dir(&workspace.root)

@@ -115,9 +115,15 @@ fn text(value: &Value, key: &str) -> Result<String> {
     value[key].as_str().map(str::to_owned).with_context(|| format!("cargo metadata has no {key}"))
 }
 
-/// The cargo that runs this program.
+/// The cargo that runs this program, without what it says about this package: build scripts that look at it (ring's) would
+/// run again, and all that depends on them would be built again.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let about_us = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(about_us)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Prints the command, runs it in `folder`, and fails if it fails.
