@@ -16,6 +16,8 @@ use crate::providers::ProviderSpec;
 
 /// Queries that one server is asked at once.
 pub(crate) const AT_ONCE: usize = 16;
+/// Characters of an error that are kept: it may repeat an answer of any length, and goes into events and logs.
+const TOLD: usize = 1000;
 /// How long a query waits for its turn, unless the spec says less.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -94,7 +96,7 @@ impl Sharer {
                     None => inner.check().await.map(|()| Measurement::default()),
                 };
                 drop(permit);
-                answer
+                answer.map_err(bounded)
             };
             async move {
                 let Some(deadline) = deadline else { return asked.await };
@@ -113,6 +115,22 @@ impl Sharer {
         let _permit = tokio::time::timeout(self.turn(), self.server.acquire()).await.ok()?;
         tokio::time::timeout(self.turn(), asked).await.ok()
     }
+}
+
+/// The error, with the beginning of a text that is too long.
+fn bounded(mut error: MetricError) -> MetricError {
+    if let MetricError::Unreachable(text)
+    | MetricError::Unavailable(text)
+    | MetricError::Denied(text)
+    | MetricError::Refused(text)
+    | MetricError::Unusable(text)
+    | MetricError::Configuration(text) = &mut error
+        && let Some((end, _)) = text.char_indices().nth(TOLD)
+    {
+        text.truncate(end);
+        text.push('…');
+    }
+    error
 }
 
 #[async_trait]
@@ -195,6 +213,29 @@ mod tests {
             assert_eq!((answers.len(), slow.asked.load(Ordering::SeqCst)), (40, round));
             assert!(answers.iter().all(|answer| *answer == Ok(Some(1.0))));
         }
+    }
+
+    /// Repeats in its error what it was asked.
+    struct Talkative;
+
+    #[async_trait]
+    impl MetricProvider for Talkative {
+        async fn query(&self, query: &str) -> Result<Option<f64>, MetricError> {
+            Err(MetricError::Unusable(format!("the value is {query}")))
+        }
+        async fn check(&self) -> Result<(), MetricError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_that_repeats_a_long_answer_is_cut() {
+        let provider =
+            Arc::new(Sharing::default()).share(&ProviderSpec::new("x", "http://a"), Arc::new(Talkative));
+        let told = |error: Result<_, MetricError>| error.unwrap_err().to_string();
+        assert_eq!(told(provider.query("short").await), "the value is short");
+        let long = told(provider.query(&"ü".repeat(100_000)).await);
+        assert_eq!((long.chars().count(), long.ends_with("ü…")), (TOLD + 1, true));
     }
 
     #[tokio::test]
