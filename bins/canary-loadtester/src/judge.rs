@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use canary_api::GoDuration;
+use canary_scenario::Comparison;
 use http::StatusCode;
 use jiff::Timestamp;
 
@@ -35,14 +36,6 @@ enum Measure {
     Quantile(f64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Comparison {
-    Less,
-    AtMost,
-    More,
-    AtLeast,
-}
-
 impl Rule {
     /// Reads a rule.
     ///
@@ -57,13 +50,7 @@ impl Rule {
         };
         let words: Vec<&str> = text.split_whitespace().collect();
         let [measure, comparison, limit] = words[..] else { return Err(wrong()) };
-        let comparison = match comparison {
-            "<" => Comparison::Less,
-            "<=" => Comparison::AtMost,
-            ">" => Comparison::More,
-            ">=" => Comparison::AtLeast,
-            _ => return Err(wrong()),
-        };
+        let comparison = Comparison::parse(comparison).ok_or_else(wrong)?;
         let percent = || limit.strip_suffix('%').and_then(|number| number.parse().ok());
         let (measure, limit) = match measure {
             "errors" => (Measure::Errors, percent()),
@@ -94,12 +81,7 @@ impl Rule {
             Measure::Quantile(quantile) => (sum.milliseconds(quantile), " ms"),
         };
         let Some(value) = value else { return Some(format!("{}: there were no requests", self.text)) };
-        let holds = match self.comparison {
-            Comparison::Less => value < self.limit,
-            Comparison::AtMost => value <= self.limit,
-            Comparison::More => value > self.limit,
-            Comparison::AtLeast => value >= self.limit,
-        };
+        let holds = self.comparison.holds(value, self.limit);
         (!holds).then(|| format!("{}: it was {}{unit}", self.text, (value * 100.0).round() / 100.0))
     }
 }

@@ -17,7 +17,7 @@ use crate::lint::Lint;
 use crate::live_commands::Live;
 use crate::play::{Request, play};
 use crate::verdict::Ending;
-use crate::{data, doctor, manifests, place, providers, report, routing_objects, world};
+use crate::{data, doctor, manifests, providers, report, routing_objects, world};
 
 /// Tools for canary rollouts.
 #[derive(Parser)]
@@ -304,7 +304,7 @@ fn scenario(name: &str) -> anyhow::Result<Scenario> {
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("{name} cannot be read"))?;
     serde_saphyr::from_str(&text).map_err(|error| {
-        let (line, what) = place::fault(&error);
+        let (line, what) = canary_yaml::fault(&error);
         anyhow!("{name}, line {line}: {what}")
     })
 }

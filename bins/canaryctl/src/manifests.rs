@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use canary_yaml::fault;
 use serde_json::Value;
 
-use crate::place::{Place, fault};
+use crate::place::Place;
 
 /// An object and where it stands.
 #[derive(Clone, Debug)]

@@ -31,15 +31,20 @@ pub(crate) enum Test {
 
 /// How two numbers are to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Comparison {
+pub enum Comparison {
+    /// `<`
     Less,
+    /// `<=`
     AtMost,
+    /// `>`
     More,
+    /// `>=`
     AtLeast,
 }
 
 impl Comparison {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// The one that is written so; `None` for what is none of the four.
+    pub fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "<" => Self::Less,
             "<=" => Self::AtMost,
@@ -49,7 +54,8 @@ impl Comparison {
         })
     }
 
-    pub(crate) fn holds<T: PartialOrd + Copy>(self, left: T, right: T) -> bool {
+    /// Whether the numbers are so to each other.
+    pub fn holds<T: PartialOrd + Copy>(self, left: T, right: T) -> bool {
         match self {
             Self::Less => left < right,
             Self::AtMost => left <= right,

@@ -10,7 +10,6 @@ mod feed;
 mod fetch;
 mod journal;
 mod judge;
-mod lines;
 mod loading;
 mod mistake;
 mod quantity;
@@ -25,6 +24,7 @@ mod template;
 mod vars;
 mod visit;
 
+pub use check::Comparison;
 pub use cleaner::{Cleaner, Cleanup, Leftover};
 pub use complaints::Complaint;
 pub use fetch::{ClusterFiles, Fetched, Fetcher};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use canary_load::{Flow, Plan, Target, TlsError};
+use canary_yaml::Lines;
 use minijinja::Value;
 
 use crate::cleaner::{Cleaner, Writes};
@@ -17,7 +18,6 @@ use crate::consistency::common;
 use crate::feed::{Feed, format_of, rows};
 use crate::journal::{Journal, RunHeader};
 use crate::judge::Rule;
-use crate::lines::Lines;
 use crate::loading::{Loading, TopUpPlan, loading};
 use crate::mistake::{Mistake, Mistakes};
 use crate::setting::{Setting, like, names};
@@ -95,7 +95,7 @@ impl Scenario {
     pub fn parse(file: &str, text: &str) -> Result<Self, Mistakes> {
         let lines = Lines::of(text);
         let spec: ScenarioFile = serde_saphyr::from_str(text).map_err(|error| {
-            let (line, why) = crate::lines::fault(&error);
+            let (line, why) = canary_yaml::fault(&error);
             Mistakes(vec![Mistake { file: file.to_owned(), line, field: lines.field(line), why }])
         })?;
         let mut compiler = Compiler::new(&spec);

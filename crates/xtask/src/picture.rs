@@ -6,7 +6,7 @@ use crate::workspace::{Edge, Member, Workspace};
 /// The layers, lowest first. A crate may use every crate of a lower layer, and none of its own.
 const LAYERS: [&[&str]; 4] = [
     &["canary-core"],
-    &["canary-api", "canary-egress"],
+    &["canary-api", "canary-egress", "canary-yaml"],
     &["canary-routers", "canary-metrics", "canary-notifiers", "canary-webhooks"],
     &["canary-controller"],
 ];
@@ -64,7 +64,7 @@ fn is_allowed(place: Place, from: &str, edge: &Edge) -> bool {
             [SANDBOX, LOAD, SCENARIO].contains(&to) || layer(to).is_some() || (edge.dev && to == FUZZ)
         }
         Place::Crates if from == "xtask" => to == "canary-api",
-        Place::Crates if from == SCENARIO => to == LOAD || to == "canary-egress",
+        Place::Crates if from == SCENARIO => to == LOAD || ["canary-egress", "canary-yaml"].contains(&to),
         Place::Crates if from == SANDBOX => to == "canary-core",
         // Contract suites run on the sandbox; the two lowest crates must build and test without Kubernetes around.
         Place::Crates if to == SANDBOX => edge.dev && layer(from) > layer("canary-api"),
