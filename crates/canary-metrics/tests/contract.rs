@@ -88,8 +88,7 @@ impl ProviderSubject for Subject {
     }
 
     fn preliminary(&self, request: &ContractRequest) -> Option<ContractReply> {
-        let token = r#"{"access_token": "s3cr3t-access", "expires_in": 3600, "token_type": "Bearer"}"#;
-        (request.target == "/token").then(|| ContractReply::json(token))
+        answers::token(request, "s3cr3t-access")
     }
 
     async fn converse(
@@ -98,11 +97,7 @@ impl ProviderSubject for Subject {
         request: &ContractRequest,
         connection: &mut dyn Connection,
     ) -> bool {
-        if self.kind != "splunk" || !request.headers.contains_key("sec-websocket-key") {
-            return false;
-        }
-        signalflow::speak(content, request, connection, |_| {}).await;
-        true
+        signalflow::converse(self.kind, content, request, connection, |_| {}).await
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -5,7 +5,7 @@
     reason = "all have the signature of those whose format cannot write everything"
 )]
 
-use canary_sandbox::{Content, ContractReply};
+use canary_sandbox::{Content, ContractReply, ContractRequest};
 use serde_json::{Value, json};
 
 /// A number of JSON, where it has one.
@@ -20,6 +20,12 @@ fn json_reply(body: &Value) -> ContractReply {
 /// The values of a content as JSON; `None` if one of them is none.
 fn numbers(content: &Content) -> Option<Vec<Value>> {
     content.values().into_iter().map(|value| value.map_or(Some(Value::Null), number)).collect()
+}
+
+/// What a server that hands out tokens says; nothing to other requests.
+pub(crate) fn token(request: &ContractRequest, access: &str) -> Option<ContractReply> {
+    let token = json!({"access_token": access, "expires_in": 3600, "token_type": "Bearer"});
+    (request.target == "/token").then(|| json_reply(&token))
 }
 
 pub(crate) fn prometheus(content: &Content) -> Option<ContractReply> {

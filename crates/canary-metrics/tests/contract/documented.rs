@@ -122,8 +122,7 @@ impl ProviderSubject for Documented {
     }
 
     fn preliminary(&self, request: &ContractRequest) -> Option<ContractReply> {
-        let token = r#"{"access_token": "access", "expires_in": 3600, "token_type": "Bearer"}"#;
-        (request.target == "/token").then(|| ContractReply::json(token))
+        answers::token(request, "access")
     }
 
     async fn converse(
@@ -132,11 +131,8 @@ impl ProviderSubject for Documented {
         request: &ContractRequest,
         connection: &mut dyn Connection,
     ) -> bool {
-        if self.spec.kind != "splunk" || !request.headers.contains_key("sec-websocket-key") {
-            return false;
-        }
-        signalflow::speak(content, request, connection, |program| self.hear(program.to_owned())).await;
-        true
+        let hear = |program: &str| self.hear(program.to_owned());
+        signalflow::converse(&self.spec.kind, content, request, connection, hear).await
     }
 }
 

@@ -8,13 +8,18 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-/// Opens the web socket, hears who asks what, and answers. `listener` is given the program.
-pub(crate) async fn speak(
+/// Whether that is how the provider asks; then the web socket is opened, it is heard who asks what, and that is answered.
+/// `listener` is given the program.
+pub(crate) async fn converse(
+    provider: &str,
     content: &Content,
     request: &ContractRequest,
     connection: &mut dyn Connection,
     listener: impl FnOnce(&str),
-) {
+) -> bool {
+    if provider != "splunk" || !request.headers.contains_key("sec-websocket-key") {
+        return false;
+    }
     let key = derive_accept_key(request.headers["sec-websocket-key"].as_bytes());
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\n\r\n"
@@ -41,6 +46,7 @@ pub(crate) async fn speak(
     socket.send(event("END_OF_CHANNEL")).await.unwrap();
     // The client says farewell.
     while let Some(Ok(_)) = socket.next().await {}
+    true
 }
 
 /// A data message: header, time, and the values, each of its own time series.
