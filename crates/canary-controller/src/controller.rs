@@ -12,7 +12,6 @@ use canary_routers::{Contour, LiveObjects, Nginx, ObjectError, Routers};
 use canary_webhooks::WebhookClient;
 use futures::FutureExt;
 use kube::Client;
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +28,7 @@ use crate::queue::Queue;
 use crate::reconcile::{Context, reconcile};
 use crate::settings::Settings;
 use crate::store::Key;
-use crate::subject::{about, canary_kind};
+use crate::subject::{about, canary_kind, never_set_up};
 use crate::telemetry::Telemetry;
 use crate::workload::WorkloadSettings;
 
@@ -350,10 +349,4 @@ impl Work {
             self.counted = counted;
         }
     }
-}
-
-/// Whether the status says that nothing was made for that canary yet.
-fn never_set_up(object: &Value) -> bool {
-    let phase = object.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default();
-    matches!(phase, "" | "Initializing")
 }

@@ -27,7 +27,7 @@ use crate::settings::Settings;
 use crate::spans;
 use crate::store::Key;
 use crate::stored_status::stored;
-use crate::subject::{Subject, about, canary_kind, has_finalizer};
+use crate::subject::{Subject, about, canary_kind, has_finalizer, never_set_up};
 use crate::telemetry::Telemetry;
 use crate::workload::WorkloadSettings;
 
@@ -77,8 +77,7 @@ pub(crate) async fn reconcile(
         mesh.expect(subject.names());
     }
     let reader = context.cache.reader(key);
-    let never_set_up = matches!(subject.status.phase, Phase::Unset | Phase::Initializing);
-    let reader = if never_set_up { reader.before_making(subject.copies()) } else { reader };
+    let reader = if never_set_up(object) { reader.before_making(subject.copies()) } else { reader };
     let call = Call { context, subject: &subject, object, reader: &reader, now };
     if !std::mem::replace(&mut memory.known, true) {
         call.tell_what_was_missed(memory).await;

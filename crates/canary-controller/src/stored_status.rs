@@ -36,21 +36,8 @@ fn condition(object: &Value) -> Option<CanaryCondition> {
 
 /// Whether what was told of a check is still about the present rollout, or the one that failed.
 fn kept(before: &Status, after: &Status) -> bool {
-    let same = before.last_applied == after.last_applied;
-    match after.phase {
-        Phase::Failed => same,
-        Phase::Waiting
-        | Phase::Progressing
-        | Phase::WaitingPromotion
-        | Phase::Promoting
-        | Phase::Finalising => same && is_rollout(before.phase),
-        Phase::Unset
-        | Phase::Initializing
-        | Phase::Initialized
-        | Phase::Succeeded
-        | Phase::Terminating
-        | Phase::Terminated => false,
-    }
+    let goes_on = is_rollout(before.phase) && is_rollout(after.phase);
+    before.last_applied == after.last_applied && (goes_on || after.phase == Phase::Failed)
 }
 
 fn is_rollout(phase: Phase) -> bool {

@@ -46,6 +46,12 @@ pub(crate) fn has_finalizer(object: &Value) -> bool {
     finalizers.into_iter().flatten().any(|name| name == FINALIZER)
 }
 
+/// Whether the status of a Canary says that nothing was made for it yet.
+pub(crate) fn never_set_up(object: &Value) -> bool {
+    let phase = object.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default();
+    matches!(phase, "" | "Initializing")
+}
+
 /// The kind of Canaries.
 pub(crate) fn canary_kind() -> ApiResource {
     ApiResource {
@@ -126,6 +132,7 @@ impl Subject {
             .map(|name| (namespace.clone(), name))
             .collect()
     }
+
     /// Names of the copies that this canary gets of these objects.
     pub(crate) fn copies(&self) -> Vec<String> {
         let both = |(_, name)| [format!("{name}-primary"), format!("{name}-canary")];
