@@ -32,5 +32,10 @@ impl Hooks for Healthy {
 pub fn healthy_controller(client: &Client) -> Controller {
     Controller::new(client.clone(), Settings::default())
         .with_hooks(Arc::new(Healthy))
-        .with_providers(MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Healthy))))
+        .with_providers(healthy_metrics())
+}
+
+/// Metrics that no threshold minds.
+pub fn healthy_metrics() -> MetricProviders {
+    MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Healthy)))
 }

@@ -15,12 +15,10 @@ mod judge;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use canary_fuzz::Dice;
-use canary_tests::{ApiServer, Stub, define, free_port, installed, open_definition};
+use canary_tests::{ApiServer, Stub, built, free_port, install_with_istio, installed};
 use cluster::{Cluster, Objects};
 use fleet::{Hooks, Member, members};
 use judge::{Seen, amiss, wrong};
@@ -35,24 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(420);
 const LOOK: Duration = Duration::from_millis(400);
 /// A request that was under way when the server died may never be answered.
 const ANSWER: Duration = Duration::from_secs(10);
-
-async fn install(cluster: &Cluster) {
-    let mesh = |kind, plural| open_definition("networking.istio.io", "v1beta1", kind, plural);
-    let meshes = [mesh("VirtualService", "virtualservices"), mesh("DestinationRule", "destinationrules")];
-    define(&cluster.0, canary_api::crds().into_iter().chain(meshes)).await.unwrap();
-}
-
-/// The controller that `CANARYD` names; else it is built as it is now, and lies beside the folder of this test.
-fn canaryd() -> PathBuf {
-    if let Some(path) = std::env::var_os("CANARYD").filter(|path| !path.is_empty()) {
-        return path.into();
-    }
-    // Of the workspace, so that it is made of what has been built already.
-    let build = ["build", "--quiet", "--workspace", "--bin", "canaryd"];
-    assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success());
-    let here = std::env::current_exe().unwrap();
-    here.parent().and_then(Path::parent).unwrap().join("canaryd")
-}
 
 /// The users and the cluster: releases a revision of whatever is initialized, makes workloads ready, checks the rules.
 struct World {
@@ -132,11 +112,11 @@ async fn fifty_rollouts_end_as_they_should_whatever_is_killed() {
         eprintln!("skipped: KUBEBUILDER_ASSETS names no control plane");
         return;
     };
-    let program = tokio::task::spawn_blocking(canaryd).await.unwrap();
+    let program = tokio::task::spawn_blocking(|| built("canaryd")).await.unwrap().unwrap();
     let seed = std::env::var("CHAOS_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
     let mut server = ApiServer::start(&assets).await.unwrap();
     let cluster = Cluster::of(&server).unwrap();
-    install(&cluster).await;
+    install_with_istio(&cluster.0).await.unwrap();
     let (agreeing, refusing) =
         (Stub::start("200 OK", "{}").await.unwrap(), Stub::start("403 Forbidden", "no").await.unwrap());
     let prometheus = Stub::prometheus(100.0).await.unwrap();

@@ -6,10 +6,9 @@
 #[path = "support/scraped.rs"]
 mod scraped;
 
-use std::path::PathBuf;
 use std::process::Command;
 
-use canary_tests::{ApiServer, Folder, documents, installed, program};
+use canary_tests::{ApiServer, Folder, built, documents, installed, program};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -86,18 +85,6 @@ async fn prepare(client: &Client, address: &str) {
     }
 }
 
-/// The program that `CANARYCTL` names, or as it is now; it lies beside the folder of this test.
-fn canaryctl() -> PathBuf {
-    if let Some(built) = std::env::var_os("CANARYCTL") {
-        return built.into();
-    }
-    // Of the workspace, so that it is made of what has been built already.
-    let build = ["build", "--quiet", "--workspace", "--bin", "canaryctl"];
-    assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success());
-    let here = std::env::current_exe().unwrap();
-    here.parent().and_then(std::path::Path::parent).unwrap().join("canaryctl")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_mistake_is_found_before_anything_is_released() {
     let Some(assets) = installed() else {
@@ -114,7 +101,7 @@ async fn every_mistake_is_found_before_anything_is_released() {
     let file = files.0.join("canary.yaml");
     std::fs::write(&file, CANARY).unwrap();
 
-    let mut command = Command::new(canaryctl());
+    let mut command = Command::new(built("canaryctl").unwrap());
     command.arg("doctor").arg(&file).args(["--metrics-server", &address, "--output", "json"]);
     command.env("KUBECONFIG", server.kubeconfig().unwrap());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

@@ -6,15 +6,13 @@
 mod process;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use canary_api::Canary;
 use canary_controller::{Controller, Settings};
-use canary_core::{MetricError, MetricProvider};
-use canary_metrics::MetricProviders;
-use canary_tests::{ApiServer, built, deployments_become_ready, install_with_istio, installed, wait_for};
+use canary_tests::{
+    ApiServer, built, deployments_become_ready, healthy_metrics, install_with_istio, installed, wait_for,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::events::v1::Event;
@@ -28,19 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Nothing is sent any more so long after the canary has stopped progressing.
 const SILENCE: Duration = Duration::from_secs(2);
-
-/// Metrics that no threshold minds.
-struct Healthy;
-
-#[async_trait]
-impl MetricProvider for Healthy {
-    async fn query(&self, _: &str) -> Result<Option<f64>, MetricError> {
-        Ok(Some(100.0))
-    }
-    async fn check(&self) -> Result<(), MetricError> {
-        Ok(())
-    }
-}
 
 fn of<T: k8s_openapi::serde::de::DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).unwrap()
@@ -244,8 +229,7 @@ async fn rollouts_pass_and_fail_by_the_hooks_of_the_tutorial() {
     let client = server.client().unwrap();
     install_with_istio(&client).await.unwrap();
     let stop = CancellationToken::new();
-    let controller = Controller::new(client.clone(), Settings::default())
-        .with_providers(MetricProviders::default().with("prometheus", |_| Ok(Arc::new(Healthy))));
+    let controller = Controller::new(client.clone(), Settings::default()).with_providers(healthy_metrics());
     let running = tokio::spawn(controller.run(stop.clone()));
     tokio::join!(
         a_rollout_passes_with_the_tutorials_hooks(&server, &assets, &program),

@@ -7,20 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use canary_tests::{ApiServer, define, healthy_controller, installed, open_definition};
+use canary_tests::{
+    ApiServer, built, deployments_become_ready, healthy_controller, install_with_istio, installed,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Event;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::await_condition;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-
-async fn install(client: &Client) {
-    let mesh = |kind: &str, plural: &str| open_definition("networking.istio.io", "v1beta1", kind, plural);
-    let meshes = [mesh("VirtualService", "virtualservices"), mesh("DestinationRule", "destinationrules")];
-    define(client, canary_api::crds().into_iter().chain(meshes)).await.unwrap();
-}
 
 /// The tutorial's Deployment, and a canary with gates that a person opens.
 async fn create_canary(client: &Client) {
@@ -44,40 +40,6 @@ async fn create_canary(client: &Client) {
     deployments.create(&PostParams::default(), &serde_json::from_value(deployment).unwrap()).await.unwrap();
     let canaries: Api<canary_api::Canary> = Api::default_namespaced(client.clone());
     canaries.create(&PostParams::default(), &serde_json::from_value(canary).unwrap()).await.unwrap();
-}
-
-/// Does what the controllers of a cluster would do: whatever is asked for is ready.
-async fn make_ready(client: Client) {
-    let deployments: Api<Deployment> = Api::default_namespaced(client);
-    loop {
-        for deployment in deployments.list(&ListParams::default()).await.unwrap() {
-            let found = serde_json::to_value(&deployment).unwrap();
-            let (replicas, generation) =
-                (found["spec"]["replicas"].clone(), found["metadata"]["generation"].clone());
-            let status = json!({"observedGeneration": generation, "replicas": replicas, "updatedReplicas": replicas,
-                "readyReplicas": replicas, "availableReplicas": replicas, "conditions": [
-                    {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
-                    {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}]});
-            if found["status"]["observedGeneration"] != generation {
-                let patch = Patch::Merge(json!({"status": status}));
-                let _ =
-                    deployments.patch_status(&deployment.name_any(), &PatchParams::default(), &patch).await;
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-/// The program that `CANARYCTL` names; else built as it is now, and beside the folder of this test.
-fn program() -> PathBuf {
-    if let Some(built) = std::env::var_os("CANARYCTL") {
-        return built.into();
-    }
-    // Of the workspace, so that it is made of what has been built already.
-    let build = ["build", "--quiet", "--workspace", "--bin", "canaryctl"];
-    assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success());
-    let here = std::env::current_exe().unwrap();
-    here.parent().and_then(Path::parent).unwrap().join("canaryctl")
 }
 
 /// The program on that cluster.
@@ -217,12 +179,13 @@ async fn a_person_steers_rollouts_on_a_real_server() {
     };
     let server = ApiServer::start(&assets).await.unwrap();
     let (client, kubeconfig) = (server.client().unwrap(), server.kubeconfig().unwrap());
-    install(&client).await;
+    install_with_istio(&client).await.unwrap();
     create_canary(&client).await;
-    let cluster = tokio::spawn(make_ready(client.clone()));
+    let cluster = tokio::spawn(deployments_become_ready(client.clone(), "default"));
     let stop = CancellationToken::new();
     let running = tokio::spawn(healthy_controller(&client).run(stop.clone()));
-    let mut walk = Walk { terminal: Terminal { program: program(), kubeconfig }, seen: String::new() };
+    let mut walk =
+        Walk { terminal: Terminal { program: built("canaryctl").unwrap(), kubeconfig }, seen: String::new() };
 
     phase(&client, "Initialized").await;
     pods(&client, 0).await;

@@ -8,13 +8,13 @@ mod left_by_flagger;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use canary_tests::{ApiServer, healthy_controller, installed};
-use futures::TryStreamExt;
+use canary_tests::{
+    ApiServer, deployments_become_ready, healthy_controller, install_beside_istio, installed,
+};
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
-use left_by_flagger::{Left, NAMESPACE, all_ready, api, install, kinds, leave, template};
+use left_by_flagger::{Left, NAMESPACE, api, kinds, leave, template};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +47,7 @@ async fn a_namespace_that_flagger_left_is_taken_over_without_a_rollout() {
     };
     let server = ApiServer::start(&assets).await.unwrap();
     let client = server.client().unwrap();
-    install(&client).await;
+    install_beside_istio(&client, canary_api::flagger_crds()).await.unwrap();
     leave(&client, Left { status: promoted(), target: ("podinfo:6.0.1", 0, 0), baggage: false }).await;
     let before = versions(&client).await;
 
@@ -81,28 +81,6 @@ async fn a_namespace_that_flagger_left_is_taken_over_without_a_rollout() {
     assert_eq!(events.list(&ListParams::default()).await.unwrap().items.len(), 0);
 }
 
-/// Plays the controllers of Deployments: whatever is asked for is ready at once.
-async fn make_ready(client: Client) {
-    let deployments = api(&client, &kinds()[1]);
-    let changes =
-        watcher(deployments.clone(), watcher::Config::default()).default_backoff().applied_objects();
-    let settle = changes.try_for_each(|deployment| {
-        let deployments = deployments.clone();
-        async move {
-            let generation = deployment.metadata.generation.unwrap_or_default();
-            let replicas = deployment.data.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-            let wanted = all_ready(generation, replicas);
-            if deployment.data.pointer("/status/observedGeneration") != Some(&json!(generation)) {
-                let patch = Patch::Merge(json!({"status": wanted}));
-                let name = deployment.name_any();
-                let _ = deployments.patch_status(&name, &PatchParams::default(), &patch).await; // or at the next change
-            }
-            Ok(())
-        }
-    });
-    settle.await.unwrap();
-}
-
 /// Waits until the canary is in that phase.
 async fn in_phase(canaries: &Api<DynamicObject>, phase: &'static str) {
     let is = move |canary: Option<&DynamicObject>| {
@@ -128,7 +106,7 @@ async fn a_rollout_that_flagger_began_goes_on_and_a_later_one_leaves_nothing_of_
     };
     let server = ApiServer::start(&assets).await.unwrap();
     let client = server.client().unwrap();
-    install(&client).await;
+    install_beside_istio(&client, canary_api::flagger_crds()).await.unwrap();
     let status = json!({"phase": "Progressing", "canaryWeight": 20, "failedChecks": 0, "iterations": 0, "trackedConfigs": {},
         "lastAppliedSpec": "6c9d5bf7f4", "lastPromotedSpec": "5f56684589", "lastTransitionTime": "2026-01-01T00:00:00Z",
         "conditions": [{"type": "Promoted", "status": "Unknown", "reason": "Progressing",
@@ -138,7 +116,7 @@ async fn a_rollout_that_flagger_began_goes_on_and_a_later_one_leaves_nothing_of_
 
     let stop = CancellationToken::new();
     let running = tokio::spawn(healthy_controller(&client).run(stop.clone()));
-    let ready = tokio::spawn(make_ready(client.clone()));
+    let ready = tokio::spawn(deployments_become_ready(client.clone(), NAMESPACE));
     let (canaries, deployments) = (api(&client, &kinds()[0]), api(&client, &kinds()[1]));
     in_phase(&canaries, "Succeeded").await;
     let primary = deployments.get("podinfo-primary").await.unwrap();

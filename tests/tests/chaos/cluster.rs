@@ -7,7 +7,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
-use canary_tests::ApiServer;
+use canary_tests::{ApiServer, all_ready};
 
 /// Where everything is.
 pub(crate) const NAMESPACE: &str = "default";
@@ -66,14 +66,11 @@ impl Cluster {
     /// Does what the controllers of a cluster would do: whatever is asked for is ready.
     pub(crate) async fn make_ready(&self, deployments: &Objects) -> anyhow::Result<()> {
         for (name, found) in deployments {
-            let (replicas, generation) = (&found["spec"]["replicas"], &found["metadata"]["generation"]);
-            if found["status"]["observedGeneration"] == *generation {
+            let generation = found["metadata"]["generation"].as_i64().unwrap_or_default();
+            if found["status"]["observedGeneration"] == generation {
                 continue;
             }
-            let status = json!({"observedGeneration": generation, "replicas": replicas, "updatedReplicas": replicas,
-                "readyReplicas": replicas, "availableReplicas": replicas, "conditions": [
-                    {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
-                    {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}]});
+            let status = all_ready(generation, found["spec"]["replicas"].as_u64().unwrap_or(1));
             let patch = Patch::Merge(json!({"status": status}));
             self.api("Deployment").patch_status(name, &PatchParams::default(), &patch).await?;
         }

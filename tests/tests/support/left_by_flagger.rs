@@ -1,7 +1,7 @@
 //! What Flagger leaves in a namespace, built from what it leaves when it is measured.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-use canary_tests::{define, open_definition};
+use canary_tests::all_ready;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, ResourceExt};
@@ -26,12 +26,6 @@ pub(crate) fn kinds() -> Vec<ApiResource> {
 
 pub(crate) fn api(client: &Client, kind: &ApiResource) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), NAMESPACE, kind)
-}
-
-pub(crate) async fn install(client: &Client) {
-    let mesh = |kind: &str, plural: &str| open_definition("networking.istio.io", "v1beta1", kind, plural);
-    let meshes = [mesh("VirtualService", "virtualservices"), mesh("DestinationRule", "destinationrules")];
-    define(client, canary_api::flagger_crds().into_iter().chain(meshes)).await.unwrap();
 }
 
 /// The state of a canary that is left.
@@ -69,14 +63,6 @@ fn deployment(name: &str, replicas: u64, mut template: Value, owner: Option<&Val
     }
     object["spec"]["template"] = template;
     object
-}
-
-/// The status that a Deployment's controllers report of one whose pods are all ready.
-pub(crate) fn all_ready(generation: i64, replicas: u64) -> Value {
-    json!({"observedGeneration": generation, "replicas": replicas, "updatedReplicas": replicas,
-        "readyReplicas": replicas, "availableReplicas": replicas,
-        "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
-                       {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}]})
 }
 
 async fn create(client: &Client, object: Value, status: Option<Value>) -> DynamicObject {
