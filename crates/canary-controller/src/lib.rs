@@ -34,6 +34,7 @@ mod store;
 mod stored_status;
 mod subject;
 mod telemetry;
+mod unusable;
 mod workload;
 
 pub use canary_egress::{Egress, Network};

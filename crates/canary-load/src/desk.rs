@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::connection::Connection;
-use crate::floor::Job;
+use crate::job::Job;
 
 #[derive(Default)]
 pub(crate) struct Desk {

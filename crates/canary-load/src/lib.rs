@@ -9,6 +9,7 @@ mod dial;
 mod engine;
 mod floor;
 mod histogram;
+mod job;
 mod outcome;
 mod pacer;
 mod plan;

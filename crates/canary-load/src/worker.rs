@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use crate::connection::{Connection, Received, exchange};
 use crate::desk::Desk;
-use crate::floor::{Floor, Job};
+use crate::floor::Floor;
 use crate::histogram::record;
+use crate::job::Job;
 use crate::{Answer, ErrorClass};
 
 /// Works until the thread ends. Without a first job it looks for one.
