@@ -36,16 +36,23 @@ impl Client {
         timeout: Duration,
     ) -> Result<Answer, ErrorClass> {
         let begin = Instant::now();
-        let received = tokio::time::timeout(timeout, self.exchange(target, request)).await;
-        let Received { status, headers, body, length } = received.unwrap_or(Err(ErrorClass::Timeout))?;
-        Ok(Answer { status, headers, body, length, latency: begin.elapsed() })
+        let received = tokio::time::timeout(timeout, self.exchange(target, request, timeout)).await;
+        let received = received.unwrap_or(Err(ErrorClass::Timeout))?;
+        let Received { status, headers, grpc, body, length, .. } = request.read(received, self.body);
+        Ok(Answer { status, headers, grpc, body, length, latency: begin.elapsed() })
     }
 
-    async fn exchange(&self, target: &Target, request: &Prepared) -> Result<Received, ErrorClass> {
+    async fn exchange(
+        &self,
+        target: &Target,
+        request: &Prepared,
+        timeout: Duration,
+    ) -> Result<Received, ErrorClass> {
+        let (sent, keep) = (request.request(timeout), request.keep(self.body, true));
         match target.protocol {
             Protocol::Http1 => {
                 let mut connection = Http1::open(&self.dialer, target).await?;
-                connection.exchange(request.request(), self.body).await.map_err(|(class, _)| class)
+                connection.exchange(sent, keep).await.map_err(|(class, _)| class)
             }
             Protocol::Http2 { .. } => {
                 let stream = self.dialer.dial(target).await?;
@@ -53,7 +60,7 @@ impl Client {
                     .await
                     .map_err(|_| ErrorClass::Connect)?;
                 let driver = tokio::spawn(driver);
-                let received = exchange_http2(&mut sender, request.request(), self.body).await;
+                let received = exchange_http2(&mut sender, sent, keep).await;
                 driver.abort();
                 received
             }

@@ -15,13 +15,15 @@ use tokio::sync::Mutex;
 
 use crate::dial::Dialer;
 use crate::stream::Stream;
-use crate::{ErrorClass, Protocol, Target};
+use crate::{ErrorClass, GrpcStatus, Protocol, Target};
 
 /// What came back, before anybody has judged it.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    pub(crate) trailers: Option<HeaderMap>,
+    pub(crate) grpc: Option<GrpcStatus>,
     pub(crate) body: Bytes,
     pub(crate) length: u64,
 }
@@ -160,8 +162,10 @@ pub(crate) async fn exchange_http2(
     let (mut received, mut body) = split(answer, keep);
     let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ErrorClass::Reset)?;
-        received.take(frame.into_data().ok(), &mut kept, keep);
+        match frame.map_err(|_| ErrorClass::Reset)?.into_data() {
+            Ok(data) => received.take(Some(data), &mut kept, keep),
+            Err(frame) => received.trailers = frame.into_trailers().ok(),
+        }
     }
     received.body = kept.freeze();
     Ok(received)
@@ -228,7 +232,8 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalTasks {
 fn split(answer: Response<Incoming>, keep: usize) -> (Received, Incoming) {
     let (head, body) = answer.into_parts();
     let headers = if keep > 0 { head.headers } else { HeaderMap::new() };
-    (Received { status: head.status, headers, body: Bytes::new(), length: 0 }, body)
+    let status = head.status;
+    (Received { status, headers, trailers: None, grpc: None, body: Bytes::new(), length: 0 }, body)
 }
 
 impl Received {

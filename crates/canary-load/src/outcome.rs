@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use crate::GrpcStatus;
+
 /// What kind of error a request ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -21,6 +23,8 @@ pub enum ErrorClass {
     Reset,
     /// The answer has a status of 400 or more.
     Status,
+    /// The call of a gRPC method ended with another status than OK, or without one.
+    Grpc,
     /// The answer is not as it should be.
     Check,
     /// Something that later steps need is not in the answer.
@@ -31,13 +35,14 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Connect,
         Self::Forbidden,
         Self::Tls,
         Self::Timeout,
         Self::Reset,
         Self::Status,
+        Self::Grpc,
         Self::Check,
         Self::Capture,
         Self::Cut,
@@ -52,6 +57,7 @@ impl ErrorClass {
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::Status => "status",
+            Self::Grpc => "grpc",
             Self::Check => "check",
             Self::Capture => "capture",
             Self::Cut => "cut",
@@ -70,7 +76,9 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, as far as the plan's limit goes. Empty for requests whose flow is no script.
+    /// What became of the call; none for requests that are no gRPC.
+    pub grpc: Option<GrpcStatus>,
+    /// Its body, or the message of a gRPC call that is OK, as far as the plan's limit goes. Empty for requests whose flow is no script.
     pub body: Bytes,
     /// Length of the whole body in bytes.
     pub length: u64,

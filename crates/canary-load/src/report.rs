@@ -29,6 +29,9 @@ pub struct Report {
     pub errors: BTreeMap<&'static str, u64>,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
+    /// gRPC calls by the name of their status; left out when there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub grpc: BTreeMap<&'static str, u64>,
     /// Bytes of all bodies received.
     pub bytes: u64,
     /// From the intended start: what users feel.
@@ -153,6 +156,7 @@ impl Report {
             done: counts.done,
             errors: by_class(&counts),
             statuses: counts.statuses.clone(),
+            grpc: counts.grpc.iter().map(|(code, number)| (code.as_str(), *number)).collect(),
             bytes: counts.bytes,
             latency: Quantiles::of(&latency),
             service: Quantiles::of(&service),

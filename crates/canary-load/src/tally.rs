@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::histogram::{coarse, fine, record};
-use crate::{ErrorClass, Plan};
+use crate::{ErrorClass, GrpcCode, Plan};
 
 /// Requests that were planned and not sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +43,8 @@ pub struct Counts {
     pub bytes: u64,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
+    /// gRPC calls by what became of them.
+    pub grpc: BTreeMap<GrpcCode, u64>,
     errors: [u64; ErrorClass::ALL.len()],
 }
 
@@ -86,6 +88,9 @@ impl AddAssign<&Self> for Counts {
         self.bytes += other.bytes;
         for (status, number) in &other.statuses {
             *self.statuses.entry(*status).or_default() += number;
+        }
+        for (code, number) in &other.grpc {
+            *self.grpc.entry(*code).or_default() += number;
         }
         for (mine, theirs) in self.errors.iter_mut().zip(other.errors) {
             *mine += theirs;

@@ -8,7 +8,7 @@ use crate::desk::Desk;
 use crate::floor::Floor;
 use crate::histogram::record;
 use crate::job::Job;
-use crate::{Answer, ErrorClass};
+use crate::{Answer, ErrorClass, GrpcCode};
 
 /// Works until the thread ends. Without a first job it looks for one.
 pub(crate) async fn work(floor: Rc<Floor>, desk: Rc<Desk>, number: usize, first: Option<Job>) {
@@ -49,11 +49,12 @@ async fn perform(
         floor.shared(job.target, number),
         &floor.dialer,
         &floor.plan.targets[job.target],
-        job.request.request(),
-        if job.visit.is_some() { limits.body.max(1) } else { 0 },
+        job.request.request(deadline.saturating_duration_since(sent)),
+        job.request.keep(limits.body, job.visit.is_some()),
         limits.churn,
     );
     let outcome = desk.until(deadline, work).await.unwrap_or(Err(ErrorClass::Timeout));
+    let outcome = outcome.map(|received| job.request.read(received, limits.body));
     let answered = Instant::now();
     let latency = answered.saturating_duration_since(job.intended);
     let service = answered.saturating_duration_since(sent);
@@ -62,6 +63,9 @@ async fn perform(
         let counts = tally.counts(job.place);
         counts.bytes += received.length;
         *counts.statuses.entry(received.status.as_u16()).or_default() += 1;
+        if let Some(status) = &received.grpc {
+            *counts.grpc.entry(status.code).or_default() += 1;
+        }
     }
     let Some(mut visit) = job.visit else {
         let verdict = outcome.and_then(|received| judge(&received));
@@ -71,6 +75,7 @@ async fn perform(
     let outcome = outcome.map(|received| Answer {
         status: received.status,
         headers: received.headers,
+        grpc: received.grpc,
         body: received.body,
         length: received.length,
         latency,
@@ -86,5 +91,8 @@ async fn perform(
 }
 
 fn judge(received: &Received) -> Result<(), ErrorClass> {
+    if received.grpc.as_ref().is_some_and(|status| status.code != GrpcCode::Ok) {
+        return Err(ErrorClass::Grpc);
+    }
     if received.status.as_u16() >= 400 { Err(ErrorClass::Status) } else { Ok(()) }
 }

@@ -114,6 +114,7 @@ pub(crate) mod tests {
         Answer {
             status: http::StatusCode::from_u16(status).unwrap(),
             headers: all,
+            grpc: None,
             body: bytes::Bytes::copy_from_slice(body.as_bytes()),
             length: u64::try_from(body.len()).unwrap(),
             latency: Duration::from_millis(20),
