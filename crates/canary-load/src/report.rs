@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::histogram::{fine, merge, milliseconds};
 use crate::snapshot::StepName;
 use crate::tally::{Total, real};
-use crate::{Counts, ErrorClass, NotSent};
+use crate::{Counts, ErrorClass, GrpcCode, NotSent};
 
 /// The result of a run. Serialises to JSON; latencies in milliseconds.
 #[derive(Clone, Debug, Serialize)]
@@ -218,6 +218,9 @@ impl fmt::Display for Report {
         )?;
         for (class, number) in &self.errors {
             write!(f, "; {class} {number}")?;
+        }
+        for (code, number) in self.grpc.iter().filter(|(code, _)| **code != GrpcCode::Ok.as_str()) {
+            write!(f, ", {code} {number}")?;
         }
         if self.generator_limited {
             write!(f, "; the load generator was too slow to judge by this")?;

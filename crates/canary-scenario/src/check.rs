@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use canary_load::Answer;
+use canary_load::{Answer, GrpcCode};
 use regex::Regex;
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use crate::selector::{Document, Selector, json_path, pattern};
 #[derive(Clone, Debug)]
 pub(crate) enum Check {
     Status(Vec<RangeInclusive<u16>>),
+    Grpc(Vec<GrpcCode>),
     Latency(Comparison, Duration),
     Part(Selector, Test),
 }
@@ -89,7 +90,7 @@ impl Check {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "{text:?} is no check; checks are such as \"status 200..204, 404\", \"latency < 500ms\", \"json $.items is not \
+                "{text:?} is no check; checks are such as \"status 200..204, 404\", \"grpc OK\", \"latency < 500ms\", \"json $.items is not \
                  empty\", \"json $.state == \\\"open\\\"\", \"header ETag exists\" and \"body contains OK\""
             )
         };
@@ -100,6 +101,9 @@ impl Check {
             "latency" => {
                 let (comparison, limit) = rest.split_once(char::is_whitespace).ok_or_else(wrong)?;
                 Ok(Self::Latency(Comparison::parse(comparison).ok_or_else(wrong)?, length(limit)?))
+            }
+            "grpc" => {
+                rest.split(',').map(|code| code.trim().parse()).collect::<Result<_, _>>().map(Self::Grpc)
             }
             "body" => Ok(Self::Part(Selector::Body, Test::parse(rest).ok_or_else(wrong)??)),
             "json" | "header" | "cookie" => {
@@ -120,12 +124,13 @@ impl Check {
 
     /// It says which status is right, so that 400 and more may be.
     pub(crate) fn is_about_status(&self) -> bool {
-        matches!(self, Self::Status(_))
+        matches!(self, Self::Status(_) | Self::Grpc(_))
     }
 
     pub(crate) fn holds(&self, answer: &Answer, document: &mut Document) -> bool {
         match self {
             Self::Status(ranges) => ranges.iter().any(|range| range.contains(&answer.status.as_u16())),
+            Self::Grpc(codes) => answer.grpc.as_ref().is_some_and(|status| codes.contains(&status.code)),
             Self::Latency(comparison, limit) => comparison.holds(answer.latency, *limit),
             Self::Part(selector, test) => test.holds(selector.of(answer, document).as_ref()),
         }

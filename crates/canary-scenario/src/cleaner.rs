@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
+use crate::call::told;
 use crate::journal::{Entry, Journal, Values};
 use crate::selector::Document;
 use crate::spec::CleanupAt;
@@ -180,15 +181,15 @@ impl Cleaner {
             let ready = request.prepare(&self.shared.base, &self.shared.templates, &values)?;
             let answer = self.client.send(&self.shared.base.target, &ready, self.timeout).await;
             let answer = answer.map_err(|class| format!("{}: {}", request.name, class.as_str()))?;
+            let answer = request.shown(&answer).map_err(|why| format!("{}: {why}", request.name))?;
             let mut document = Document::default();
-            let status = answer.status.as_u16();
             if let Some((text, _)) =
                 request.checks.iter().find(|(_, check)| !check.holds(&answer, &mut document))
             {
-                return Err(format!("{}: check {text:?}: the status was {status}", request.name));
+                return Err(format!("{}: check {text:?}: {}", request.name, told(&answer)));
             }
-            if status >= 400 && !request.checks.iter().any(|(_, check)| check.is_about_status()) {
-                return Err(format!("{}: the status was {status}", request.name));
+            if request.fault(&answer).is_some() {
+                return Err(format!("{}: {}", request.name, told(&answer)));
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::time::Duration;
 use canary_load::{Prepared, Target};
 use minijinja::Value;
 
+use crate::call::CallCode;
 use crate::check::Check;
 use crate::selector::Selector;
 use crate::spec::CleanupAt;
@@ -50,6 +51,8 @@ pub(crate) struct RequestCode {
     pub(crate) path: Text,
     pub(crate) headers: Vec<(String, Text)>,
     pub(crate) body: BodyCode,
+    /// It calls a gRPC method; then it has no body of its own.
+    pub(crate) call: Option<CallCode>,
     pub(crate) captures: Vec<(String, Selector)>,
     /// As they are written, and what they mean.
     pub(crate) checks: Vec<(String, Check)>,
@@ -85,9 +88,12 @@ pub(crate) struct Base {
 }
 
 impl RequestCode {
-    /// Its method may change something.
+    /// It may change something.
     pub(crate) fn changes(&self) -> bool {
-        !["GET", "HEAD"].contains(&self.method)
+        match &self.call {
+            Some(call) => !call.reads(),
+            None => !["GET", "HEAD"].contains(&self.method),
+        }
     }
 
     /// All its texts that may be templates.
@@ -111,7 +117,8 @@ impl RequestCode {
             BodyCode::Json(json) => matches!(json, JsonCode::Fixed(_)),
             BodyCode::Form(fields) => fields.iter().all(|(_, text)| fixed(text)),
         };
-        body && fixed(&self.path) && self.headers.iter().all(|(_, text)| fixed(text))
+        let call = self.call.as_ref().is_none_or(CallCode::is_fixed);
+        call && body && fixed(&self.path) && self.headers.iter().all(|(_, text)| fixed(text))
     }
 
     /// The request with those values.
@@ -149,6 +156,11 @@ impl RequestCode {
                 headers.push((name.clone(), value.clone()));
             }
         }
+        if let Some(call) = &self.call {
+            return call
+                .prepare(base, &headers, templates, values)
+                .map_err(|why| format!("the call of {}: {why}", self.name));
+        }
         let path = format!("{}{}{path}", base.prefix, if path.starts_with('/') { "" } else { "/" });
         Prepared::new(&base.target, self.method, &path, &headers, body)
             .map(Arc::new)
@@ -172,7 +184,7 @@ impl RequestCode {
 }
 
 impl JsonCode {
-    fn render(&self, templates: &Templates, values: &Value) -> Result<serde_json::Value, String> {
+    pub(crate) fn render(&self, templates: &Templates, values: &Value) -> Result<serde_json::Value, String> {
         Ok(match self {
             Self::Fixed(value) => value.clone(),
             Self::Text(text) => templates.render(text, values)?.into_owned().into(),

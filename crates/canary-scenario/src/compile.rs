@@ -1,6 +1,9 @@
 //! From the written scenario to what runs: every text is read, and every name that a template needs must be known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use canary_load::Descriptors;
 
 use crate::check::Check;
 use crate::code::{BodyCode, FlowCode, JsonCode, RequestCode, StepCode};
@@ -17,19 +20,29 @@ pub(crate) const CANARY: [&str; 4] = ["name", "namespace", "service", "port"];
 pub(crate) struct Compiler<'a> {
     pub(crate) spec: &'a ScenarioFile,
     pub(crate) templates: Templates,
+    /// The content of its sources, when it is about to run.
+    pub(crate) data: Option<&'a BTreeMap<String, Bytes>>,
+    /// Sources that were read as descriptors.
+    pub(crate) described: BTreeMap<String, Descriptors>,
     /// Field, and what is wrong with it.
     pub(crate) mistakes: Vec<(String, String)>,
 }
 
 /// The names that the templates of a flow may use so far, and those feeds that they use.
-struct Scope {
+pub(crate) struct Scope {
     captured: BTreeSet<String>,
     feeds: BTreeSet<String>,
 }
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(spec: &'a ScenarioFile) -> Self {
-        Self { spec, templates: Templates::default(), mistakes: Vec::new() }
+        Self {
+            spec,
+            templates: Templates::default(),
+            data: None,
+            described: BTreeMap::new(),
+            mistakes: Vec::new(),
+        }
     }
 
     pub(crate) fn mistake(&mut self, field: impl Into<String>, why: impl Into<String>) {
@@ -71,9 +84,10 @@ impl<'a> Compiler<'a> {
             let field = format!("flows[{n}].steps[{m}]");
             match self.step(&field, step, number, &mut scope) {
                 Some(StepCode::Request(request)) => {
-                    if !flow.writes && !["GET", "HEAD"].contains(&request.method) {
+                    if !flow.writes && request.changes() {
+                        let or = if request.call.is_some() { ", or the step read-only: true" } else { "" };
                         let why = format!(
-                            "it sends {}, which may change something; the flow has to say writes: true",
+                            "it sends {}, which may change something; the flow has to say writes: true{or}",
                             request.method
                         );
                         self.mistake(format!("{field}.{}", request.method.to_lowercase()), why);
@@ -108,8 +122,10 @@ impl<'a> Compiler<'a> {
         let mut needs: BTreeSet<String> =
             cleanup.iter().flat_map(RequestCode::texts).flat_map(|text| self.templates.needs(text)).collect();
         for (m, step) in flow.cleanup.iter().enumerate() {
-            if step.json.is_some() {
-                needs.extend(self.json_needs(&format!("flows[{n}].cleanup[{m}].json")));
+            for (part, json) in [("json", &step.json), ("message", &step.message)] {
+                if json.is_some() {
+                    needs.extend(self.json_needs(&format!("flows[{n}].cleanup[{m}].{part}")));
+                }
             }
         }
         FlowCode {
@@ -134,6 +150,7 @@ impl<'a> Compiler<'a> {
             ("PATCH", "patch", &step.patch),
             ("DELETE", "delete", &step.delete),
             ("HEAD", "head", &step.head),
+            ("gRPC", "grpc", &step.grpc),
         ];
         let mut given =
             methods.iter().filter_map(|(method, key, path)| path.as_ref().map(|path| (*method, *key, path)));
@@ -153,7 +170,10 @@ impl<'a> Compiler<'a> {
                 scope,
             )))),
             _ => {
-                self.mistake(field, "it takes exactly one of get, post, put, patch, delete, head and pause");
+                self.mistake(
+                    field,
+                    "it takes exactly one of get, post, put, patch, delete, head, grpc and pause",
+                );
                 None
             }
         }
@@ -176,11 +196,15 @@ impl<'a> Compiler<'a> {
             }
             headers.push((name.clone(), self.text(&field, value, scope)));
         }
-        let body = self.body(field, step, scope);
+        let call = self.call(field, step, scope);
+        let body = if call.is_some() { BodyCode::None } else { self.body(field, step, scope) };
         let mut checks = Vec::new();
         for (n, check) in step.check.iter().enumerate() {
             match Check::parse(check) {
-                Ok(code) => checks.push((check.clone(), code)),
+                Ok(code) => {
+                    self.fits(&format!("{field}.check[{n}]"), &code, call.is_some());
+                    checks.push((check.clone(), code));
+                }
                 Err(why) => self.mistake(format!("{field}.check[{n}]"), why),
             }
         }
@@ -200,7 +224,7 @@ impl<'a> Compiler<'a> {
             scope.captured.insert(name.clone());
         }
         let name = step.name.clone().unwrap_or_else(|| format!("{method} {path}"));
-        RequestCode { number, name, method, path: path_code, headers, body, captures, checks }
+        RequestCode { number, name, method, path: path_code, headers, body, call, captures, checks }
     }
 
     fn body(&mut self, field: &str, step: &StepSpec, scope: &mut Scope) -> BodyCode {
@@ -225,7 +249,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn json(&mut self, field: &str, json: &serde_json::Value, scope: &mut Scope) -> JsonCode {
+    pub(crate) fn json(&mut self, field: &str, json: &serde_json::Value, scope: &mut Scope) -> JsonCode {
         use serde_json::Value;
         match json {
             Value::String(text) => match (self.text(field, text, scope), Templates::sole_expression(text)) {

@@ -6,8 +6,14 @@ use crate::feed::format_of;
 use crate::judge::Rule;
 use crate::loading::loading;
 use crate::quantity::{length, rate};
+use crate::spec::ProtocolSpec;
 use crate::template::Text;
 use crate::vars::RESERVED;
+
+/// Whether a step calls a gRPC method.
+pub(crate) fn calls(flows: &[FlowCode]) -> bool {
+    flows.iter().any(|flow| flow.requests().chain(&flow.cleanup).any(|request| request.call.is_some()))
+}
 
 /// Checks what does not depend on the run, beside the flows.
 pub(crate) fn common(compiler: &mut Compiler<'_>, flows: &[FlowCode]) -> Vec<Rule> {
@@ -46,6 +52,9 @@ pub(crate) fn common(compiler: &mut Compiler<'_>, flows: &[FlowCode]) -> Vec<Rul
         if let Some(why) = wrong {
             compiler.mistake(field, why);
         }
+    }
+    if spec.load.protocol == Some(ProtocolSpec::Http1) && calls(flows) {
+        compiler.mistake("load.protocol", "gRPC needs http2, which is also what it is when left out");
     }
     let mut rules = Vec::new();
     for (n, text) in spec.judge.iter().enumerate() {

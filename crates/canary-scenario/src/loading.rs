@@ -125,7 +125,7 @@ pub(crate) fn loading(
             churn: load.churn.unwrap_or_default(),
             ..Limits::default()
         },
-        protocol: match load.protocol {
+        protocol: match load.protocol.unwrap_or_default() {
             ProtocolSpec::Http1 => Protocol::Http1,
             ProtocolSpec::Http2 => Protocol::Http2 { streams: load.streams.unwrap_or(STREAMS).max(1) },
         },

@@ -14,14 +14,14 @@ use crate::cleaner::{Cleaner, Writes};
 use crate::code::{Base, FlowCode};
 use crate::compile::Compiler;
 use crate::complaints::{Complaint, Complaints};
-use crate::consistency::common;
+use crate::consistency::{calls, common};
 use crate::feed::{Feed, format_of, rows};
 use crate::journal::{Journal, RunHeader};
 use crate::judge::Rule;
 use crate::loading::{Loading, TopUpPlan, loading};
 use crate::mistake::{Mistake, Mistakes};
 use crate::setting::{Setting, like, names};
-use crate::spec::{ScenarioFile, SourceSpec};
+use crate::spec::{ProtocolSpec, ScenarioFile, SourceSpec};
 use crate::template::value_of;
 use crate::vars::RunVars;
 use crate::visit::{FlowScript, Shared};
@@ -163,6 +163,7 @@ impl Scenario {
         data: Option<&BTreeMap<String, Bytes>>,
     ) -> Result<Ready, Mistakes> {
         let mut compiler = Compiler::new(&self.spec);
+        compiler.data = data;
         let flows = compiler.flows();
         common(&mut compiler, &flows);
         if self.writes() && !setting.writes {
@@ -189,6 +190,9 @@ impl Scenario {
             compiler.templates.render(&code, &context).map(std::borrow::Cow::into_owned)
         };
         let mut load = self.spec.load.clone();
+        if load.protocol.is_none() && calls(&flows) {
+            load.protocol = Some(ProtocolSpec::Http2);
+        }
         if setting.target.is_some() {
             load.target.clone_from(&setting.target);
         }

@@ -13,6 +13,8 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub(crate) enum Selector {
     Status,
+    /// The name of the gRPC status.
+    Grpc,
     Json(JpQuery),
     Header(String),
     Cookie(String),
@@ -51,13 +53,14 @@ impl Selector {
         let rest = rest.trim();
         match (kind, rest.is_empty()) {
             ("status", true) => Ok(Self::Status),
+            ("grpc", true) => Ok(Self::Grpc),
             ("json", false) => json_path(rest).map(Self::Json),
             ("header", false) => Ok(Self::Header(rest.to_owned())),
             ("cookie", false) => Ok(Self::Cookie(rest.to_owned())),
             ("regex", false) => pattern(rest).map(Self::Regex),
             _ => Err(format!(
                 "{text:?} is no capture; captures are \"json $.id\", \"header ETag\", \"regex id=([0-9]+)\", \"cookie \
-                 session\" and \"status\""
+                 session\", \"status\" and \"grpc\""
             )),
         }
     }
@@ -66,6 +69,7 @@ impl Selector {
     pub(crate) fn of(&self, answer: &Answer, document: &mut Document) -> Option<Value> {
         match self {
             Self::Status => Some(answer.status.as_u16().into()),
+            Self::Grpc => answer.grpc.as_ref().map(|status| status.code.as_str().into()),
             Self::Body => Some(String::from_utf8_lossy(&answer.body).into()),
             Self::Header(name) => answer
                 .headers

@@ -70,9 +70,8 @@ pub struct LoadSpec {
     pub connections: Option<usize>,
     /// After that long a request counts as failed, sent or not; 5s when left out.
     pub timeout: Option<String>,
-    /// How requests are sent; `http1` when left out.
-    #[serde(default)]
-    pub protocol: ProtocolSpec,
+    /// How requests are sent; `http1` when left out, and `http2` when a step calls a gRPC method.
+    pub protocol: Option<ProtocolSpec>,
     /// Requests at a time on a connection of HTTP/2; 10 when left out.
     pub streams: Option<usize>,
     /// A connection is closed after that many requests.
@@ -276,7 +275,7 @@ pub struct CleanupBudget {
     pub time: Option<String>,
 }
 
-/// A request, with one of `get`, `post`, `put`, `patch`, `delete` and `head`; or a `pause`.
+/// A request, with one of `get`, `post`, `put`, `patch`, `delete`, `head` and `grpc`; or a `pause`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StepSpec {
@@ -294,6 +293,15 @@ pub struct StepSpec {
     pub delete: Option<String>,
     /// Path of a HEAD request.
     pub head: Option<String>,
+    /// A unary gRPC method, such as `grpc.health.v1.Health/Check`.
+    pub grpc: Option<String>,
+    /// Its message, in the JSON form of Protocol Buffers; texts in it may be templates. Without fields when left out.
+    pub message: Option<Value>,
+    /// The source with the descriptor set that has the method; not needed for `grpc.health.v1`.
+    pub descriptors: Option<String>,
+    /// The method changes nothing. Known of those whose `idempotency_level` is `NO_SIDE_EFFECTS`.
+    #[serde(default)]
+    pub read_only: bool,
     /// A time such as `2s`, or a random one in a range such as `1s..3s`.
     pub pause: Option<String>,
     /// Its headers.
@@ -305,11 +313,11 @@ pub struct StepSpec {
     pub form: Option<BTreeMap<String, String>>,
     /// A body of text.
     pub body: Option<String>,
-    /// What is kept of the answer for the steps after it: `json PATH`, `header NAME`, `regex PATTERN`, `cookie NAME` or
-    /// `status`.
+    /// What is kept of the answer for the steps after it: `json PATH`, `header NAME`, `regex PATTERN`, `cookie NAME`,
+    /// `status` or `grpc`.
     #[serde(default)]
     pub capture: BTreeMap<String, String>,
-    /// What the answer has to be, such as `status 200..204, 404`, `json $.items is not empty` or `latency < 500ms`.
+    /// What the answer has to be, such as `status 200..204, 404`, `grpc OK`, `json $.items is not empty` or `latency < 500ms`.
     #[serde(default)]
     pub check: Vec<String>,
 }

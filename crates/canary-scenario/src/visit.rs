@@ -1,5 +1,6 @@
 //! One user on the way through a flow.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use canary_load::{Answer, ErrorClass, Next, Prepared, Script, Sending, Visit};
 use rand::RngExt;
 
+use crate::call::{told, was_refused};
 use crate::cleaner::Writes;
 use crate::code::{Base, FlowCode, RequestCode, StepCode};
 use crate::complaints::Complaints;
@@ -163,7 +165,7 @@ impl Walk {
     fn note(&mut self, request: &RequestCode, outcome: Result<&Answer, ErrorClass>) {
         let Some(id) = self.entry.filter(|_| request.changes()) else { return };
         self.is_written |= match outcome {
-            Ok(answer) => !answer.status.is_client_error(),
+            Ok(answer) => !was_refused(answer),
             Err(ErrorClass::Connect | ErrorClass::Forbidden | ErrorClass::Tls) => false,
             Err(_) => true,
         };
@@ -175,18 +177,24 @@ impl Walk {
     /// Looks at an answer: first whether it is right, then whether it has what later steps need.
     fn judge(&mut self, request: &RequestCode, answer: &Answer) -> Result<(), ErrorClass> {
         let mut document = Document::default();
-        let mut outcome = Ok(());
+        let (shown, mut outcome) = match request.shown(answer) {
+            Ok(shown) => (shown, Ok(())),
+            Err(why) => {
+                self.shared.complaints.add(self.flow, request.number, why);
+                (Cow::Borrowed(answer), Err(ErrorClass::Grpc))
+            }
+        };
+        let answer = &*shown;
         for (text, check) in &request.checks {
             if !check.holds(answer, &mut document) {
                 outcome = Err(ErrorClass::Check);
-                let what = format!("check {text:?}: the status was {}", answer.status.as_u16());
+                let what = format!("check {text:?}: {}", told(answer));
                 self.shared.complaints.add(self.flow, request.number, what);
             }
         }
-        if answer.status.as_u16() >= 400 && !request.checks.iter().any(|(_, check)| check.is_about_status()) {
-            outcome = Err(ErrorClass::Status);
-            let what = format!("the status was {}", answer.status.as_u16());
-            self.shared.complaints.add(self.flow, request.number, what);
+        if let Some(class) = request.fault(answer) {
+            outcome = Err(class);
+            self.shared.complaints.add(self.flow, request.number, told(answer));
         }
         for (name, selector) in &request.captures {
             if let Some(value) = selector.of(answer, &mut document) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost_reflect::prost::Message;
+use prost_reflect::prost_types::method_options::IdempotencyLevel;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
 
@@ -162,6 +163,13 @@ impl GrpcMethod {
     /// Its path, such as `/grpc.health.v1.Health/Check`.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether it says that it changes nothing: `option idempotency_level = NO_SIDE_EFFECTS`. A health check changes nothing.
+    pub fn is_read_only(&self) -> bool {
+        let options = self.method.method_descriptor_proto().options.as_ref();
+        self.method.parent_service().full_name() == health::SERVICE
+            || options.is_some_and(|options| options.idempotency_level() == IdempotencyLevel::NoSideEffects)
     }
 
     /// A message of it from JSON, by the JSON mapping of Protocol Buffers: fields by their name or in `lowerCamelCase`,

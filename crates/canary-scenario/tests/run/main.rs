@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are no tests to clippy
 
 mod files;
+mod grpc;
+mod grpc_shop;
 mod shop;
 
 use std::collections::BTreeMap;
