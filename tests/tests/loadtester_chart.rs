@@ -80,6 +80,28 @@ fn without_values_it_is_what_flaggers_chart_gives_and_may_read_canaries() {
 }
 
 #[test]
+fn secrets_and_writes_of_scenarios_are_for_those_who_ask() {
+    let Some(plain) = render(&[]) else { return };
+    let rights =
+        |objects: &[Value]| object(objects, "Role", "flagger-loadtester-own").unwrap()["rules"].to_string();
+    assert!(!rights(&plain).contains("secrets"));
+    assert!(!container(&plain)["command"].to_string().contains("-allow-writes"));
+    let values = "scenarios.allowWrites=true,scenarios.journalClaim=kept,scenarios.secrets={users@test},\
+                  scenarios.sourceHosts={data.example}";
+    let Some(objects) = render(&["--set", values]) else { return };
+    let secrets =
+        json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["users"], "verbs": ["get"]});
+    assert!(rights(&objects).contains(&secrets.to_string()));
+    let command = container(&objects)["command"].clone();
+    for flag in ["-allow-writes", "-source-host=data.example", "-source-secret=users@test"] {
+        assert!(command.as_array().unwrap().contains(&json!(flag)), "{command}");
+    }
+    let pod = &object(&objects, "Deployment", RELEASE).unwrap()["spec"]["template"]["spec"];
+    let claim = json!({"name": "journal", "persistentVolumeClaim": {"claimName": "kept"}});
+    assert!(pod["volumes"].as_array().unwrap().contains(&claim), "{pod}");
+}
+
+#[test]
 fn what_would_not_work_is_refused() {
     for (value, why) in [
         ("replicaCount=2", "belong to one pod"),
@@ -94,7 +116,11 @@ fn what_would_not_work_is_refused() {
 
 #[test]
 fn the_load_tester_takes_every_flag_that_chart_and_manifest_give_it() {
-    let Some(objects) = render(&["--set", "extraArgs={-auth=none}"]) else { return };
+    let Some(objects) =
+        render(&["--set", "extraArgs={-auth=none},scenarios.allowWrites=true,scenarios.secrets={a}"])
+    else {
+        return;
+    };
     let program = built("canary-loadtester").unwrap();
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = manifest.join("../bins/canary-loadtester/deploy/canary-loadtester.yaml");

@@ -16,7 +16,7 @@ use crate::state::State;
 use crate::tokens::{Rights, Role};
 
 /// Who is asking.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Caller {
     /// Rights are not asked for.
     Anybody,

@@ -43,7 +43,8 @@ pub(crate) fn events(events: impl Stream<Item = String> + Send + 'static) -> Rep
     reply
 }
 
-fn of_type(status: StatusCode, body: impl Into<Bytes>, kind: &'static str) -> Reply {
+/// A status with a body of that type.
+pub(crate) fn of_type(status: StatusCode, body: impl Into<Bytes>, kind: &'static str) -> Reply {
     let mut reply = Response::new(Full::new(body.into()).boxed_unsync());
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

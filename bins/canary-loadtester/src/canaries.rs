@@ -215,15 +215,20 @@ pub(crate) fn phase(canary: &Canary) -> &str {
     canary.status.get("phase").and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The name of a Canary's Service.
+pub(crate) fn service(canary: &Canary) -> Option<&str> {
+    let text = |path: &str| canary.spec.pointer(path).and_then(Value::as_str);
+    text("/service/name").filter(|name| !name.is_empty()).or_else(|| text("/targetRef/name"))
+}
+
 /// The hosts that a Canary names: its Services in all their forms, and the hosts of its routes.
 pub(crate) fn hosts(canary: &Canary) -> Vec<String> {
-    let text = |path: &str| canary.spec.pointer(path).and_then(Value::as_str);
     let namespace = canary.metadata.namespace.as_deref().unwrap_or_default();
     let mut hosts = Vec::new();
-    if let Some(name) = text("/service/name").filter(|n| !n.is_empty()).or_else(|| text("/targetRef/name")) {
-        for service in [name.to_owned(), format!("{name}-canary"), format!("{name}-primary")] {
+    if let Some(name) = service(canary) {
+        for name in [name.to_owned(), format!("{name}-canary"), format!("{name}-primary")] {
             for ending in ["", ".svc", ".svc.cluster.local", ".svc.cluster.local."] {
-                hosts.push(format!("{service}.{namespace}{ending}"));
+                hosts.push(format!("{name}.{namespace}{ending}"));
             }
         }
     }
@@ -246,6 +251,12 @@ impl Canaries {
             known: Arc::new(Mutex::new(Known { complete: true, namespace: None, canaries })),
             ..Self::default()
         }
+    }
+
+    /// With a cluster to ask for everything else.
+    pub(crate) fn in_cluster(mut self, client: Client) -> Self {
+        (self.client, self.requests) = (Some(client), Some(Arc::new(Semaphore::new(REQUESTS))));
+        self
     }
 
     /// Changes the phase of one, or takes it away.

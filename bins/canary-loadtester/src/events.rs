@@ -49,7 +49,7 @@ fn part(sent: u64, errors: u64, p99: f64) -> String {
 }
 
 /// Sends the event; that it cannot be is no harm.
-pub(crate) async fn send(client: Client, canary: &Canary, note: &str, is_good: bool) {
+pub(crate) async fn send(client: Client, canary: &Canary, (reason, note): (&str, &str), is_good: bool) {
     let name = canary.metadata.name.clone().unwrap_or_default();
     let namespace = canary.metadata.namespace.clone().unwrap_or_default();
     let event = Event {
@@ -59,7 +59,7 @@ pub(crate) async fn send(client: Client, canary: &Canary, note: &str, is_good: b
             ..ObjectMeta::default()
         },
         type_: Some(if is_good { "Normal" } else { "Warning" }.to_owned()),
-        reason: Some("LoadFinished".to_owned()),
+        reason: Some(reason.to_owned()),
         action: Some("Load".to_owned()),
         note: Some(note.chars().take(LONGEST).collect()),
         event_time: Some(MicroTime(Timestamp::now())),

@@ -1,5 +1,6 @@
 //! Flags: Flagger's, with its one dash, and ours beside them.
 
+mod scenarios;
 mod security;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use canary_api::GoDuration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use regex::Regex;
+pub(crate) use scenarios::{ScenarioFlags, SharedSecret};
 pub(crate) use security::{Auth, CommandFlags, Commands, SecurityFlags, StateFlags};
 
 use crate::logging::LoggingFlags;
@@ -57,6 +59,8 @@ pub(crate) struct Flags {
     pub(crate) security: SecurityFlags,
     #[command(flatten)]
     pub(crate) commands: CommandFlags,
+    #[command(flatten)]
+    pub(crate) scenarios: ScenarioFlags,
     #[command(flatten)]
     pub(crate) logging: LoggingFlags,
 }
@@ -160,6 +164,7 @@ mod tests {
             ("-tls-cert-file=cert.pem", "tls-key-file"),
             ("-command-memory=1", "command-memory"),
             ("-state-file=a -state-config-map=b", "state-config-map"),
+            ("-source-secret=a@", "source-secret"),
         ] {
             let error = serve(arguments).unwrap_err();
             assert!(error.contains(named), "{error}");

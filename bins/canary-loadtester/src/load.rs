@@ -10,14 +10,15 @@ use jiff::Timestamp;
 
 use crate::access::Caller;
 use crate::answers::{Reply, text};
-use crate::canaries::{Canaries, Watched, has_metadata, interval, weight};
+use crate::canaries::{Canaries, Watched, interval, weight};
 use crate::hey::arm_of;
 use crate::payload::Payload;
 use crate::query::as_number;
 use crate::real_traffic::{Source, fill_up};
-use crate::resume::Kept;
+use crate::resume::{Kept, is_by_canary};
 use crate::run_load::{Begun, Order, targets_for};
 use crate::runs::Record;
+use crate::scenarios;
 use crate::state::State;
 
 /// How often it is looked at how much of the traffic the canary has.
@@ -62,12 +63,15 @@ struct Wanted {
 ///
 /// # Errors
 /// The answer to whoever may not, or asks for what cannot be.
-pub(crate) fn start(
+pub(crate) async fn start(
     state: &Arc<State>,
     caller: &Caller,
     payload: &Payload,
     resumed: Option<(String, Timestamp)>,
 ) -> Result<Begun, Box<Reply>> {
+    if payload.metadata.contains_key("scenario") {
+        return scenarios::start(state, caller, payload, resumed).await;
+    }
     let refuse = |status: StatusCode| move |why: String| Box::new(text(status, why));
     let wanted = Wanted::of(payload, state.max_connections, state.max_rate)
         .map_err(refuse(StatusCode::BAD_REQUEST))?;
@@ -90,14 +94,13 @@ pub(crate) fn start(
     let beginning = format!("{} load {url}\n", payload.canary());
     let identity = format!("{beginning}{}", payload.checksum);
     state.queue.stop_others(&beginning, &identity);
-    let by_canary = match caller {
-        Caller::Bound(_) => true,
-        Caller::Resumed(canary) => canary.as_ref().is_some_and(|canary| has_metadata(canary, payload)),
-        Caller::Anybody | Caller::Inside | Caller::Token(..) | Caller::Signed | Caller::Nobody(_) => false,
+    let (id, first) = match resumed {
+        Some((id, first)) => (id, Some(first)),
+        None => (uuid::Uuid::new_v4().to_string(), None),
     };
-    let began = resumed.as_ref().map_or_else(Timestamp::now, |(_, began)| *began);
-    let kept = Some(Kept { payload: payload.clone(), by_canary, began });
-    let order = Order { identity, name: url, plan, lease, resumed, kept };
+    let began = first.unwrap_or_else(Timestamp::now);
+    let kept = Some(Kept { payload: payload.clone(), by_canary: is_by_canary(caller, payload), began });
+    let order = Order { identity, id, first, name: url, plan, lease, kept };
     let (canaries, canary) = (state.canaries.clone(), (payload.namespace.clone(), payload.name.clone()));
     order.start(state, payload, move |record| async move {
         let weighing = async {
@@ -115,7 +118,12 @@ pub(crate) fn start(
 }
 
 /// Long enough that a rollout that goes on renews it. Whoever says how long it takes and has no canary needs none.
-fn usual_lease(state: &State, caller: &Caller, payload: &Payload, is_limited: bool) -> Option<Duration> {
+pub(crate) fn usual_lease(
+    state: &State,
+    caller: &Caller,
+    payload: &Payload,
+    is_limited: bool,
+) -> Option<Duration> {
     let interval = match (caller, state.canaries.watched(&payload.namespace, &payload.name)) {
         (Caller::Bound(canary), _) => interval(canary),
         (_, Watched::Canary(canary)) => interval(&canary),

@@ -32,6 +32,7 @@ mod routes;
 mod run_load;
 mod runs;
 mod scenario_file;
+mod scenarios;
 mod server;
 mod signature;
 mod state;

@@ -27,6 +27,15 @@ pub(crate) struct Kept {
     pub(crate) began: Timestamp,
 }
 
+/// Whether it is a Canary that names the load.
+pub(crate) fn is_by_canary(caller: &Caller, payload: &Payload) -> bool {
+    match caller {
+        Caller::Bound(_) => true,
+        Caller::Resumed(canary) => canary.as_ref().is_some_and(|canary| has_metadata(canary, payload)),
+        Caller::Anybody | Caller::Inside | Caller::Token(..) | Caller::Signed | Caller::Nobody(_) => false,
+    }
+}
+
 fn key(id: &str) -> String {
     format!("{KEPT}{id}.json")
 }
@@ -86,7 +95,7 @@ async fn one(state: &Arc<State>, id: &str, text: &str) -> Result<(), String> {
         }
     }
     let caller = Caller::Resumed(canary);
-    match load::start(state, &caller, &payload, Some((id.to_owned(), began))) {
+    match load::start(state, &caller, &payload, Some((id.to_owned(), began))).await {
         Ok(_) => {
             tracing::info!(canary = payload.canary(), run = id, "load goes on after a restart");
             Ok(())

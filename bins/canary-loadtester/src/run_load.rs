@@ -1,5 +1,6 @@
 //! Load under a canary: whom it may go to, when it ends, and what is told of it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,10 @@ use crate::events;
 use crate::flags::Auth;
 use crate::lifetime;
 use crate::payload::Payload;
-use crate::queue::Refused;
+use crate::queue::{Place, Refused};
 use crate::resume::{self, Kept};
 use crate::runs::{Beginning, Label, Record};
+use crate::scenarios::{Ending, Running};
 use crate::state::State;
 use crate::targets::Targets;
 use crate::tasks::{bound_to, too_many};
@@ -26,13 +28,15 @@ use crate::tasks::{bound_to, too_many};
 pub(crate) struct Order {
     /// The same load is not started twice at a time.
     pub(crate) identity: String,
+    /// Its name among those of the API.
+    pub(crate) id: String,
+    /// When a process before this one had begun it.
+    pub(crate) first: Option<Timestamp>,
     /// Its name among the runs.
     pub(crate) name: String,
     pub(crate) plan: Plan,
     /// It ends when nobody has asked for it again for so long.
     pub(crate) lease: Option<Duration>,
-    /// The run that a process before this one had begun, and when.
-    pub(crate) resumed: Option<(String, Timestamp)>,
     /// How a next process can go on with it.
     pub(crate) kept: Option<Kept>,
 }
@@ -69,6 +73,40 @@ pub(crate) fn targets_for(state: &State, caller: &Caller, payload: &Payload, nam
     }
 }
 
+/// Done when the canary has left its phase.
+pub(crate) type Lasting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Done when the canary has left the phase in which load was asked for; never for load without a phase.
+pub(crate) fn lasting(state: &Arc<State>, payload: &Payload) -> Lasting {
+    let (shared, bound_to) = (state.clone(), bound_to(payload));
+    Box::pin(async move {
+        match &bound_to {
+            Some((namespace, name)) => lifetime::over(&shared.canaries, namespace, name).await,
+            None => std::future::pending().await,
+        }
+    })
+}
+
+/// A place among the tasks, or what is there already.
+///
+/// # Errors
+/// There are too many.
+pub(crate) fn enter(
+    state: &State,
+    payload: &Payload,
+    identity: &str,
+) -> Result<Result<Place, Begun>, Box<Reply>> {
+    match state.queue.enter(identity.to_owned(), &payload.namespace, state.max_tasks) {
+        Ok(place) => Ok(Ok(place)),
+        // Flagger: it is not queued again, and the caller does not learn of it.
+        Err(Refused::Running) => {
+            tracing::info!(canary = payload.canary(), "load is there already");
+            Ok(Err(state.runs.running(identity).map_or(Begun::Ending, Begun::Running)))
+        }
+        Err(Refused::TooMany) => Err(Box::new(too_many(&payload.namespace))),
+    }
+}
+
 impl Order {
     /// Starts it, and answers as the task endpoint does.
     pub(crate) fn answer<D: Future<Output = ()> + Send + 'static>(
@@ -90,43 +128,42 @@ impl Order {
         payload: &Payload,
         drive: impl FnOnce(Arc<Record>) -> D + Send + 'static,
     ) -> Result<Begun, Box<Reply>> {
-        let Self { identity, name, mut plan, lease, resumed, kept } = self;
+        match enter(state, payload, &self.identity)? {
+            Ok(place) => self.start_at(state, payload, (place, lasting(state, payload)), None, drive),
+            Err(begun) => Ok(begun),
+        }
+    }
+
+    /// Starts it at a place that it has already. `scenario`: what it is a run of.
+    pub(crate) fn start_at<D: Future<Output = ()> + Send + 'static>(
+        self,
+        state: &Arc<State>,
+        payload: &Payload,
+        (place, over): (Place, Lasting),
+        scenario: Option<Running>,
+        drive: impl FnOnce(Arc<Record>) -> D + Send + 'static,
+    ) -> Result<Begun, Box<Reply>> {
+        let Self { identity, id, first, name, mut plan, lease, kept } = self;
         let most = plan.duration.unwrap_or(state.timeout).min(state.timeout);
-        let (id, first) = match resumed {
-            Some((id, first)) => (id, Some(first)),
-            None => (uuid::Uuid::new_v4().to_string(), None),
-        };
         let gone =
             first.map_or(Duration::ZERO, |first| Timestamp::now().duration_since(first).unsigned_abs());
         plan.duration = Some(most.saturating_sub(gone).max(Duration::from_millis(1)));
-        let place = match state.queue.enter(identity.clone(), &payload.namespace, state.max_tasks) {
-            Ok(place) => place,
-            // Flagger: it is not queued again, and the caller does not learn of it.
-            Err(Refused::Running) => {
-                tracing::info!(canary = payload.canary(), "load is there already");
-                return Ok(state.runs.running(&identity).map_or(Begun::Ending, Begun::Running));
-            }
-            Err(Refused::TooMany) => return Err(Box::new(too_many(&payload.namespace))),
-        };
         let label = Label { namespace: payload.namespace.clone(), canary: payload.name.clone(), name };
         let beginning = Beginning { id, identity: identity.clone(), label, first, stop: place.stop.clone() };
         let attended = state.runs.begin(plan, beginning).map_err(|error| {
             Box::new(text(StatusCode::BAD_REQUEST, format!("the load cannot be started: {error:#}")))
         })?;
         let record = attended.record.clone();
-        let (shared, bound_to, payload) = (state.clone(), bound_to(payload), payload.clone());
+        if let Some(scenario) = &scenario {
+            record.set_scenario(scenario.show(), None);
+        }
+        let (shared, payload) = (state.clone(), payload.clone());
         state.queue.spawn(async move {
             let record = attended.record.clone();
             if let Some(kept) = kept {
                 resume::keep(&shared.store, &record, &kept).await;
             }
             let mut work = std::pin::pin!(attended.attend(drive));
-            let over = async {
-                match &bound_to {
-                    Some((namespace, name)) => lifetime::over(&shared.canaries, namespace, name).await,
-                    None => std::future::pending().await,
-                }
-            };
             let report = tokio::select! {
                 report = work.as_mut() => report,
                 reason = async {
@@ -144,7 +181,11 @@ impl Order {
             if !shared.closing.is_cancelled() {
                 resume::forget(&shared.store, &record.id).await;
             }
-            tell(&shared, &payload, &record, report.as_deref()).await;
+            let ending = match scenario {
+                Some(scenario) => scenario.finish(&record, report.clone()).await,
+                None => Ending { is_good: true, ..Ending::default() },
+            };
+            tell(&shared, &payload, &record, report.as_deref(), &ending).await;
             drop(place);
         });
         Ok(Begun::Fresh(record))
@@ -152,17 +193,18 @@ impl Order {
 }
 
 /// One line at the end, in the log and as an event of the Canary.
-async fn tell(state: &State, payload: &Payload, record: &Record, report: Option<&Report>) {
+async fn tell(state: &State, payload: &Payload, record: &Record, report: Option<&Report>, ending: &Ending) {
     let canary = payload.canary();
     let Some(report) = report else {
         tracing::error!(canary, "load ended without a report");
         return;
     };
-    let line = events::line(&record.label.name, report);
+    let line = format!("{}{}", events::line(&record.label.name, report), ending.note);
     tracing::info!(canary, "load finished: {line}");
     if let Some(client) = state.canaries.client()
         && let Ok(Some(found)) = state.canaries.look(&payload.namespace, &payload.name).await
     {
-        events::send(client, &found, &line, report.errors.is_empty()).await;
+        let is_good = report.errors.is_empty() && ending.is_good;
+        events::send(client, &found, ("LoadFinished", &line), is_good).await;
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use canary_load::{Counts, Engine, Plan, Report, Run, RunHandle, Snapshot, TopUpState, TopUpStep};
+use canary_scenario::RunReport;
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -56,6 +57,8 @@ pub(crate) struct Record {
     target: watch::Sender<Option<f64>>,
     /// The target of that law as it is.
     wanted: Mutex<Option<f64>>,
+    /// The scenario that it is a run of: how it is shown, and its report when it is over.
+    scenario: Mutex<(Option<serde_json::Value>, Option<Arc<RunReport>>)>,
 }
 
 /// What became of the requests of a flow in an arm.
@@ -94,6 +97,9 @@ pub(crate) struct Shown {
     rate: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     top_up: Option<serde_json::Value>,
+    /// The scenario that it is a run of, and what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scenario: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<Arc<Report>>,
 }
@@ -130,6 +136,7 @@ impl Runs {
             top_up: Mutex::default(),
             target: watch::Sender::new(None),
             wanted: Mutex::default(),
+            scenario: Mutex::default(),
         });
         self.add(record.clone());
         Ok(Attended { guard: StopOnDrop(run.handle()), record, run })
@@ -279,6 +286,21 @@ impl Record {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).report.clone()
     }
 
+    /// How the scenario is shown that it is a run of, and the report of that.
+    pub(crate) fn set_scenario(&self, shown: serde_json::Value, report: Option<Arc<RunReport>>) {
+        *self.scenario.lock().unwrap_or_else(PoisonError::into_inner) = (Some(shown), report);
+    }
+
+    /// The report of the scenario that it is a run of, when it is over and has cleaned up.
+    pub(crate) fn scenario_report(&self) -> Option<Arc<RunReport>> {
+        self.scenario.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// Its seconds, as far as they are kept.
+    pub(crate) fn seconds(&self) -> Vec<Arc<Snapshot>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).seconds.iter().cloned().collect()
+    }
+
     /// Waits until its report is there.
     pub(crate) async fn over(&self) {
         self.over.cancelled().await;
@@ -339,6 +361,7 @@ impl Record {
             ended: state.ended,
             rate: last.map(|snapshot| snapshot.counts().sent),
             top_up: self.top_up().as_ref().map(shown),
+            scenario: self.scenario.lock().unwrap_or_else(PoisonError::into_inner).0.clone(),
             report: state.report.clone(),
         }
     }

@@ -148,6 +148,7 @@ impl RunFile {
             duration: self.duration.clone(),
             run: uuid::Uuid::new_v4().to_string(),
             writes: true,
+            ceiling: None,
             journal,
         };
         let mut ready = scenario.prepare(&setting, &got.data)?;
@@ -177,7 +178,7 @@ impl RunFile {
         }
         anstream::eprintln!("an earlier run has left something behind; removing it first");
         let tls = if self.insecure { Some(trusting_tls()?) } else { None };
-        let Cleanup { removed, leftovers } = recover(&journal, |_| Arc::new(AnyAddress), tls).await;
+        let Cleanup { removed, leftovers } = recover(&journal, |_, _| Some(Arc::new(AnyAddress)), tls).await;
         anstream::eprintln!("{removed} writes of earlier runs removed, {} left", leftovers.len());
         for left in leftovers {
             let values = serde_json::to_string(&left.values).unwrap_or_default();

@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use canary_egress::Egress;
+use canary_scenario::Fetcher;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
@@ -29,17 +31,18 @@ use crate::accounts::Accounts;
 use crate::answers::{Reply, empty, text};
 use crate::canaries::Canaries;
 use crate::command::Bounds;
-use crate::flags::{Auth, CommandFlags, Flags, SecurityFlags, StateFlags};
+use crate::flags::{Auth, CommandFlags, Flags, ScenarioFlags, SecurityFlags, StateFlags};
 use crate::gates::Gates;
 use crate::origin::{is_inside, own_addresses};
 use crate::queue::Queue;
 use crate::resume;
 use crate::routes;
 use crate::runs::Runs;
+use crate::scenarios::{self, Scenarios, Writes};
 use crate::signature::Signatures;
 use crate::state::State;
 use crate::store::Store;
-use crate::targets::Targets;
+use crate::targets::{Allowed, Targets};
 use crate::tls::Tls;
 use crate::tokens::Tokens;
 
@@ -51,6 +54,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECTIONS: usize = 1024;
 /// Flagger: how long answers under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(60);
+/// How long scenarios may take back what they wrote when the server stops. Kubernetes kills a pod after 30 s.
+const CLEANING: Duration = Duration::from_secs(25);
 /// Pause after a connection that cannot be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -87,6 +92,7 @@ pub(crate) async fn run(flags: Flags) -> anyhow::Result<()> {
         signalled.cancel();
     });
     let following = tokio::spawn(canaries.follow());
+    tokio::spawn(scenarios::sweep(state.clone()));
     tokio::spawn(resume::all(state.clone()));
     serve(listener, tls, state, stop).await;
     following.abort();
@@ -119,6 +125,7 @@ async fn state(flags: Flags, client: Option<Client>, canaries: Canaries) -> anyh
         state,
         security,
         commands,
+        scenarios,
         logging: _,
     } = flags;
     let StateFlags { state_file, state_config_map, kubeconfig: _ } = state;
@@ -147,6 +154,8 @@ async fn state(flags: Flags, client: Option<Client>, canaries: Canaries) -> anyh
     if signatures.as_ref().is_some_and(|key| key.trim().len() < 16) {
         anyhow::bail!("-signature-key-file: a key has at least 16 characters");
     }
+    let addresses = own_addresses(|name| std::env::var(name).ok());
+    let scenarios = of_scenarios(scenarios, &allow_target, &addresses)?;
     let store = Store::of(state_file, state_config_map, client.as_ref())?;
     Ok(State {
         gates: Gates::load(store.clone()).await?,
@@ -154,13 +163,14 @@ async fn state(flags: Flags, client: Option<Client>, canaries: Canaries) -> anyh
         queue: Queue::default(),
         closing: CancellationToken::new(),
         runs: Runs::default(),
+        scenarios,
         canaries,
         tokens: token_file
             .map_or_else(|| Ok(Tokens::default()), |p| Tokens::load(&p))
             .context("-token-file")?,
         accounts: Accounts::new(client, token_audience, service_account),
         signatures: signatures.as_deref().map(Signatures::new),
-        targets: Targets::new(allow_target, own_addresses(|name| std::env::var(name).ok())),
+        targets: Targets::new(allow_target, addresses),
         auth,
         commands,
         bounds: Bounds { memory: command_memory << 20, tasks: command_processes },
@@ -171,6 +181,31 @@ async fn state(flags: Flags, client: Option<Client>, canaries: Canaries) -> anyh
         max_tasks,
         failed: StatusCode::from_u16(failed_task_status).context("-failed-task-status")?,
         is_inside: if trust_loopback { is_inside } else { |_, _| false },
+    })
+}
+
+fn of_scenarios(flags: ScenarioFlags, allowed: &[Allowed], never: &[IpAddr]) -> anyhow::Result<Scenarios> {
+    let ScenarioFlags { allow_writes, journal_file, source_host, source_secret } = flags;
+    if allow_writes && journal_file.is_none() {
+        anyhow::bail!(
+            "-allow-writes takes a -journal-file, so that a restart does not forget what was written"
+        );
+    }
+    // This machine and this pod: whoever asks from there may do everything.
+    let own = ["127.0.0.0/8", "::1", "0.0.0.0", "::"].map(str::to_owned).into_iter();
+    let never = own.chain(never.iter().map(ToString::to_string));
+    let mut egress =
+        never.filter_map(|network| network.parse().ok()).fold(Egress::default(), Egress::without_network);
+    for allowed in allowed {
+        if let Allowed::Range(range) = allowed {
+            egress = egress.with_allowed(range.to_string().parse()?);
+        }
+    }
+    Ok(Scenarios {
+        fetcher: Fetcher::guarded(egress, source_host)?,
+        secrets: source_secret.into(),
+        allow_writes,
+        writes: journal_file.map_or_else(|| Ok(Writes::default()), |path| Writes::open(&path))?,
     })
 }
 
@@ -219,8 +254,17 @@ pub(crate) async fn serve(
     state.closing.cancel();
     state.queue.stop_all();
     connections.close();
-    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
+    let writing = &state.scenarios.writes.under_way;
+    writing.close();
+    let (answered, cleaned) = tokio::join!(
+        tokio::time::timeout(GRACE, connections.wait()),
+        tokio::time::timeout(CLEANING, writing.wait())
+    );
+    if answered.is_err() {
         tracing::warn!("connections were closed before their answer was given");
+    }
+    if cleaned.is_err() {
+        tracing::warn!("not all that load has written is taken back; the journal has the rest");
     }
 }
 

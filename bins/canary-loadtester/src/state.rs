@@ -14,6 +14,7 @@ use crate::flags::{Auth, Commands};
 use crate::gates::Gates;
 use crate::queue::Queue;
 use crate::runs::Runs;
+use crate::scenarios::Scenarios;
 use crate::signature::Signatures;
 use crate::store::Store;
 use crate::targets::Targets;
@@ -28,6 +29,7 @@ pub(crate) struct State {
     /// The process ends: what runs is to go on in the next one.
     pub(crate) closing: CancellationToken,
     pub(crate) runs: Runs,
+    pub(crate) scenarios: Scenarios,
     pub(crate) canaries: Canaries,
     pub(crate) tokens: Tokens,
     pub(crate) accounts: Accounts,

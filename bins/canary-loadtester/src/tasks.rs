@@ -60,10 +60,16 @@ pub(crate) async fn perform(state: &Arc<State>, caller: &Caller, payload: Payloa
             }
         },
         "check" => judge::hook(state, &payload),
-        "load" => match load::start(state, caller, &payload, None) {
-            Ok(_) => empty(StatusCode::ACCEPTED),
-            Err(refusal) => *refusal,
-        },
+        "load" => {
+            let (state, caller) = (state.clone(), caller.clone());
+            unbound(async move {
+                match load::start(&state, &caller, &payload, None).await {
+                    Ok(_) => empty(StatusCode::ACCEPTED),
+                    Err(refusal) => *refusal,
+                }
+            })
+            .await
+        }
         other => text(StatusCode::BAD_REQUEST, format!("unknown task type {other}")),
     }
 }
@@ -117,7 +123,7 @@ async fn blocking(
 }
 
 /// The work goes on when the caller hangs up, as in Flagger.
-async fn unbound(work: impl Future<Output = Reply> + Send + 'static) -> Reply {
+pub(crate) async fn unbound(work: impl Future<Output = Reply> + Send + 'static) -> Reply {
     match tokio::spawn(work).await {
         Ok(reply) => reply,
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
@@ -173,7 +179,8 @@ fn hey_load(state: &Arc<State>, caller: &Caller, payload: &Payload, identity: St
     };
     plan.addresses = Arc::new(targets);
     // hey's load ends by itself, so that no lease is needed; and it is called again sooner than a process starts.
-    let order = Order { identity, name: target.to_string(), plan, lease: None, resumed: None, kept: None };
+    let id = uuid::Uuid::new_v4().to_string();
+    let order = Order { identity, id, first: None, name: target.to_string(), plan, lease: None, kept: None };
     order.answer(state, payload, |_| std::future::pending())
 }
 

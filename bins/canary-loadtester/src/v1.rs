@@ -10,12 +10,13 @@ use serde_json::json;
 use canary_api::GoDuration;
 
 use crate::access::{Asked, Caller};
-use crate::answers::{Reply, events, json as reply, text};
+use crate::answers::{Reply, events, json as reply, of_type, text};
 use crate::gates::{KINDS, Opening};
 use crate::payload::Payload;
 use crate::run_load::Begun;
+use crate::runs::Record;
 use crate::state::State;
-use crate::tasks::refuse;
+use crate::tasks::{refuse, unbound};
 use crate::tokens::Role;
 use crate::{judge, load, streams};
 
@@ -42,7 +43,8 @@ pub(crate) async fn answer(state: &Arc<State>, caller: &Caller, asked: &Asked<'_
     let parts: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
     match (asked.method, parts.as_slice()) {
         ("GET", ["runs"]) => list(state, caller),
-        ("POST", ["runs"]) => start(state, caller, asked),
+        ("POST", ["runs"]) => start(state, caller, asked).await,
+        ("DELETE", ["leftovers", run]) => forget(state, caller, run),
         (method, ["runs", id, rest @ ..]) => run(state, caller, asked, method, id, rest),
         ("POST", ["check"]) => match permitted(state, caller, asked, Role::Read) {
             Ok(payload) => judge::hook(state, &payload),
@@ -62,7 +64,7 @@ pub(crate) async fn answer(state: &Arc<State>, caller: &Caller, asked: &Asked<'_
                 gate(state, caller, (namespace, name, kind))
             }
         }
-        (_, ["runs" | "check"] | ["gates", _, _, _]) => {
+        (_, ["runs" | "check"] | ["leftovers", _] | ["gates", _, _, _]) => {
             text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         }
         _ => text(StatusCode::NOT_FOUND, "not found"),
@@ -86,23 +88,46 @@ fn list(state: &State, caller: &Caller) -> Reply {
             let all = state.runs.all();
             let mine = all.iter().filter(|run| caller.may(Role::Read, &run.label.namespace));
             let shown: Vec<_> = mine.map(|run| run.show()).collect();
-            reply(StatusCode::OK, &json!({"runs": shown}))
+            let mut left = state.scenarios.writes.left();
+            left.retain(|left| caller.may(Role::Read, &left.label.namespace));
+            reply(StatusCode::OK, &json!({"runs": shown, "leftovers": left}))
         }
     }
 }
 
+/// Gives up what a run has left behind, since somebody has removed it by hand.
+fn forget(state: &State, caller: &Caller, run: &str) -> Reply {
+    let left = state.scenarios.writes.left().into_iter().find(|left| left.run == run);
+    let namespace = left.as_ref().map_or("", |left| left.label.namespace.as_str());
+    if matches!(caller, Caller::Bound(_)) || !caller.may(Role::Run, namespace) {
+        return refuse(caller);
+    }
+    if left.is_none() {
+        return text(StatusCode::NOT_FOUND, "no run of that name has left anything behind");
+    }
+    let number = state.scenarios.writes.forget(run);
+    tracing::info!(run, number, by = caller.describe(), "what was left over is given up");
+    reply(StatusCode::OK, &json!({"run": run, "forgotten": number}))
+}
+
 /// Starts load as the task type `load` does. The same load of the same revision is started once.
-fn start(state: &Arc<State>, caller: &Caller, asked: &Asked<'_>) -> Reply {
+async fn start(state: &Arc<State>, caller: &Caller, asked: &Asked<'_>) -> Reply {
     let payload = match permitted(state, caller, asked, Role::Run) {
         Ok(payload) => payload,
         Err(refusal) => return *refusal,
     };
-    match load::start(state, caller, &payload, None) {
-        Ok(Begun::Fresh(run)) => reply(StatusCode::CREATED, &run.show()),
-        Ok(Begun::Running(run)) => reply(StatusCode::OK, &run.show()),
-        Ok(Begun::Ending) => text(StatusCode::CONFLICT, "the run before it is just ending; try again"),
-        Err(refusal) => *refusal,
-    }
+    let (state, caller) = (state.clone(), caller.clone());
+    unbound(async move {
+        match load::start(&state, &caller, &payload, None).await {
+            Ok(Begun::Fresh(run)) => reply(StatusCode::CREATED, &run.show()),
+            Ok(Begun::Running(run)) => reply(StatusCode::OK, &run.show()),
+            Ok(Begun::Ending) => {
+                text(StatusCode::CONFLICT, "the run before it is ending, or it is just beginning; try again")
+            }
+            Err(refusal) => *refusal,
+        }
+    })
+    .await
 }
 
 fn run(state: &State, caller: &Caller, asked: &Asked<'_>, method: &str, id: &str, rest: &[&str]) -> Reply {
@@ -117,6 +142,7 @@ fn run(state: &State, caller: &Caller, asked: &Asked<'_>, method: &str, id: &str
     match (method, rest) {
         ("GET", []) => reply(StatusCode::OK, &run.show()),
         ("GET", ["stream"]) => events(streams::of(run)),
+        ("GET", ["report"]) => report(&run, asked),
         ("DELETE", []) => {
             run.stop();
             reply(StatusCode::ACCEPTED, &run.show())
@@ -131,8 +157,29 @@ fn run(state: &State, caller: &Caller, asked: &Asked<'_>, method: &str, id: &str
                 text(StatusCode::BAD_REQUEST, why)
             }
         },
-        (_, [] | ["stream" | "rate"]) => text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+        (_, [] | ["stream" | "rate" | "report"]) => {
+            text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+        }
         _ => text(StatusCode::NOT_FOUND, "not found"),
+    }
+}
+
+/// The report of a scenario as the command line writes it.
+fn report(run: &Record, asked: &Asked<'_>) -> Reply {
+    let Some(report) = run.scenario_report() else {
+        return text(StatusCode::NOT_FOUND, "it is no run of a scenario, or not over yet");
+    };
+    let query = asked.path.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    let form = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "form");
+    match form.as_ref().map_or("json", |(_, form)| form.as_ref()) {
+        "json" => reply(StatusCode::OK, &*report),
+        "text" => text(StatusCode::OK, report.text()),
+        "junit" => of_type(StatusCode::OK, report.junit(), "application/xml"),
+        "html" => of_type(StatusCode::OK, report.html(), "text/html; charset=utf-8"),
+        other => {
+            let why = format!("form is {other:?}; known are json, text, junit and html");
+            text(StatusCode::BAD_REQUEST, why)
+        }
     }
 }
 

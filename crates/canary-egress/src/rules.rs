@@ -31,6 +31,9 @@ pub enum Refused {
     /// Credentials of the machine are there.
     #[error("{0} may not be reached: it is an address of the link, where clouds hand out credentials")]
     Metadata(String),
+    /// A network of [`Egress::without_network`] has it.
+    #[error("{0} may not be reached: it is this machine or another one that is never asked")]
+    Network(String),
     /// The API server is there.
     #[error("{0} may not be reached: it is the Kubernetes API server")]
     ApiServer(String),
@@ -40,6 +43,7 @@ pub enum Refused {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Egress {
     allowed: Arc<Vec<Network>>,
+    refused: Arc<Vec<Network>>,
     api_servers: Arc<Vec<Origin>>,
 }
 
@@ -55,6 +59,13 @@ impl Egress {
     #[must_use]
     pub fn with_allowed(mut self, network: Network) -> Self {
         Arc::make_mut(&mut self.allowed).push(network);
+        self
+    }
+
+    /// Without that network, unless it is [allowed](Egress::with_allowed).
+    #[must_use]
+    pub fn without_network(mut self, network: Network) -> Self {
+        Arc::make_mut(&mut self.refused).push(network);
         self
     }
 
@@ -98,6 +109,9 @@ impl Egress {
         if is_metadata(ip) {
             return Err(Refused::Metadata(shown()));
         }
+        if self.is_refused(ip) {
+            return Err(Refused::Network(shown()));
+        }
         let is_server = self.api_servers.iter().any(|origin| origin.is_at(ip) && Some(origin.port) == port);
         if is_server { Err(Refused::ApiServer(shown())) } else { Ok(()) }
     }
@@ -110,6 +124,9 @@ impl Egress {
         let shown = || format!("{name} ({ip})");
         if is_metadata(ip) {
             return Err(Refused::Metadata(shown()));
+        }
+        if self.is_refused(ip) {
+            return Err(Refused::Network(shown()));
         }
         let is_server = !plain(ip).is_loopback() && self.api_servers.iter().any(|origin| origin.is_at(ip));
         if is_server { Err(Refused::ApiServer(shown())) } else { Ok(()) }
@@ -125,6 +142,10 @@ impl Egress {
             Err(refused) => attempt.error(refused),
         });
         builder.redirect(policy).dns_resolver(Arc::new(GuardedResolver::new(self.clone())))
+    }
+
+    fn is_refused(&self, ip: IpAddr) -> bool {
+        self.refused.iter().any(|network| network.contains(ip))
     }
 
     fn is_allowed(&self, ip: IpAddr) -> bool {
@@ -157,6 +178,18 @@ mod tests {
 
     fn check(egress: &Egress, address: &str) -> Result<(), Refused> {
         egress.check(&Url::parse(address).unwrap())
+    }
+
+    #[test]
+    fn a_network_can_be_refused_and_a_part_of_it_allowed() {
+        let egress = Egress::default()
+            .without_network("127.0.0.0/8".parse().unwrap())
+            .with_allowed("127.0.0.2".parse().unwrap());
+        assert!(matches!(check(&egress, "http://127.0.0.1:8080/"), Err(Refused::Network(_))));
+        assert!(matches!(check(&egress, "http://[::ffff:127.0.0.1]/"), Err(Refused::Network(_))));
+        assert_eq!(check(&egress, "http://127.0.0.2/"), Ok(()));
+        let resolved = egress.check_resolved("here", "127.0.0.1".parse().unwrap());
+        assert!(matches!(resolved, Err(Refused::Network(_))));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Removes what a run has written: at its own rate, within its own time, and never counted as load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::call::told;
 use crate::journal::{Entry, Journal, Values};
 use crate::selector::Document;
 use crate::spec::CleanupAt;
-use crate::template::value_of;
+use crate::template::{root, value_of};
 use crate::visit::Shared;
 
 /// Tries of one clean-up.
@@ -28,10 +28,23 @@ pub struct Leftover {
     pub run: String,
     /// The flow that wrote it.
     pub flow: String,
-    /// What is known of it: enough to remove it by hand, if its answer was seen.
+    /// What is known of it: enough to remove it by hand, if its answer was seen. Not what comes from a Secret.
     pub values: Values,
     /// Why it is still there.
     pub why: String,
+}
+
+impl Leftover {
+    /// Without the values of the feeds `secrets`.
+    pub(crate) fn new(entry: Entry, secrets: &BTreeSet<String>, why: String) -> Self {
+        let Entry { run, flow, mut values } = entry;
+        for (name, value) in &mut values {
+            if secrets.contains(root(name)) {
+                *value = "(from a Secret)".into();
+            }
+        }
+        Self { run, flow, values, why }
+    }
 }
 
 /// What became of what was written.
@@ -167,8 +180,7 @@ impl Cleaner {
                 cleanup.removed += 1;
             }
             Err(why) => {
-                let Entry { run, flow, values } = entry;
-                cleanup.leftovers.push(Leftover { run, flow, values, why });
+                cleanup.leftovers.push(Leftover::new(entry, &self.shared.secrets, why));
             }
         }
     }

@@ -78,7 +78,7 @@ pub(crate) fn common(compiler: &mut Compiler<'_>, flows: &[FlowCode]) -> Vec<Rul
         Text::Fixed(_) => Ok(text.to_owned()),
         Text::Template(_) => Err(String::new()),
     };
-    let checked = loading(&spec.load, 0, |field, text| {
+    let checked = loading(&spec.load, 0, None, |field, text| {
         without_templates(compiler.run_text(&format!("load.{field}"), text), text)
     });
     for (field, why) in checked.err().unwrap_or_default() {

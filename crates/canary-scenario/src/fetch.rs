@@ -24,6 +24,8 @@ const MOST_KEPT: usize = 32;
 /// Data in objects of a cluster.
 #[async_trait]
 pub trait ClusterFiles: Send + Sync {
+    /// In whose name it reads: contents that were fetched for one are not given to another.
+    fn scope(&self) -> &str;
     /// A key of a `ConfigMap`; without a namespace, that of the canary.
     ///
     /// # Errors
@@ -107,7 +109,7 @@ impl Fetcher {
         let mut fetched = Fetched::default();
         for (name, source) in sources {
             let content = self.one(source, cluster).await.map_err(|why| format!("source {name}: {why}"))?;
-            let digest = hex(Sha256::digest(&content).as_ref());
+            let digest = digest(&content);
             let wanted = [source.sha256.as_ref(), pins.get(name)];
             if let Some(wanted) =
                 wanted.into_iter().flatten().find(|wanted| !wanted.eq_ignore_ascii_case(&digest))
@@ -124,7 +126,8 @@ impl Fetcher {
 
     async fn one(&self, source: &SourceSpec, cluster: Option<&dyn ClusterFiles>) -> Result<Bytes, String> {
         let most = source.most_bytes();
-        let key = serde_json::to_string(source).unwrap_or_default();
+        let scope = cluster.map(ClusterFiles::scope).unwrap_or_default();
+        let key = format!("{scope} {}", serde_json::to_string(source).unwrap_or_default());
         let outcome = tokio::time::timeout(TIMEOUT, self.content(source, cluster, most, &key)).await;
         let outcome = outcome.unwrap_or_else(|_| Err("it took longer than 30 s".to_owned()));
         match outcome {
@@ -247,6 +250,11 @@ fn told(error: &reqwest::Error) -> String {
         cause = next.source();
     }
     text
+}
+
+/// SHA-256 in hexadecimal.
+pub fn digest(content: &[u8]) -> String {
+    hex(Sha256::digest(content).as_ref())
 }
 
 fn hex(bytes: &[u8]) -> String {

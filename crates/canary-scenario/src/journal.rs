@@ -180,6 +180,19 @@ impl Journal {
         self.0.wake();
     }
 
+    /// Gives up what a run has left: somebody else has removed it. How much that was.
+    pub fn forget(&self, run: &str) -> usize {
+        let of_run = |state: &State| -> Vec<u64> {
+            state.open.iter().filter(|(_, entry)| entry.run == run).map(|(id, _)| *id).collect()
+        };
+        let ids = of_run(&self.0.lock());
+        for id in &ids {
+            self.close(*id);
+        }
+        self.end(run);
+        ids.len()
+    }
+
     /// A run is over; what it has not closed stays.
     pub fn end(&self, run: &str) {
         let mut state = self.0.lock();

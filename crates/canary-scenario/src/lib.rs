@@ -28,7 +28,7 @@ mod visit;
 pub use check::Comparison;
 pub use cleaner::{Cleaner, Cleanup, Leftover};
 pub use complaints::Complaint;
-pub use fetch::{ClusterFiles, Fetched, Fetcher};
+pub use fetch::{ClusterFiles, Fetched, Fetcher, digest};
 pub use journal::{Entry, Journal, RunHeader, Values};
 pub use judge::{Rule, Ruling};
 pub use loading::TopUpPlan;

@@ -11,6 +11,8 @@ use crate::spec::{ArrivalsSpec, LoadSpec, Mode, ProtocolSpec};
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How often Prometheus scrapes when nothing else is said.
 const SCRAPE: Duration = Duration::from_secs(15);
+/// How often the pages of pods are read when nothing else is said.
+const PAGES: Duration = Duration::from_secs(5);
 /// Requests at a time on a connection of HTTP/2.
 const STREAMS: usize = 10;
 
@@ -19,11 +21,15 @@ const STREAMS: usize = 10;
 pub struct TopUpPlan {
     /// What the law aims at.
     pub settings: TopUpSettings,
-    /// Address of the Prometheus server.
-    pub prometheus: String,
+    /// Address of the Prometheus server, if that is asked.
+    pub prometheus: Option<String>,
+    /// Labels of the pods or addresses of their pages, if those are read.
+    pub pods: Option<String>,
+    /// Port and path of the pages of pods.
+    pub metrics: Option<String>,
     /// Selector of the pods' request counters.
     pub query: String,
-    /// How often Prometheus scrapes.
+    /// How often Prometheus scrapes, or pages are read.
     pub scrape: Duration,
 }
 
@@ -40,13 +46,14 @@ pub(crate) struct Loading {
     pub(crate) most: f64,
 }
 
-/// Reads `load`, whose texts `fill` has filled in.
+/// Reads `load`, whose texts `fill` fills in; rates are never above `ceiling`.
 ///
 /// # Errors
 /// The field within `load`, and what is wrong with it.
 pub(crate) fn loading(
     load: &LoadSpec,
     seed: u64,
+    ceiling: Option<f64>,
     mut fill: impl FnMut(&str, &str) -> Result<String, String>,
 ) -> Result<Loading, Vec<(String, String)>> {
     let mut mistakes = Vec::new();
@@ -80,30 +87,37 @@ pub(crate) fn loading(
         get("real.scrape", real.and_then(|real| real.scrape.as_ref()), &seconds).map(Duration::from_secs_f64);
     let rise = get("real.rise", real.and_then(|real| real.rise.as_ref()), &share);
     mistakes.extend(contradictions(load, timeout));
+    let mut filled = |field: &str, text: Option<&String>| match fill(&format!("real.{field}"), text?) {
+        Ok(text) => Some(text),
+        Err(why) => {
+            mistakes.push((format!("real.{field}"), why));
+            None
+        }
+    };
+    let prometheus = filled("prometheus", real.and_then(|real| real.prometheus.as_ref()));
+    let pods = filled("pods", real.and_then(|real| real.pods.as_ref()));
+    let metrics = filled("metrics", real.and_then(|real| real.metrics.as_ref()));
+    let query = filled("query", real.map(|real| &real.query)).unwrap_or_default();
 
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
 
-    let most = |rate: f64| max.map_or(rate, |max| rate.min(max));
+    let most = |rate: f64| [max, ceiling].into_iter().flatten().fold(rate, f64::min);
     let (target, from) = (target.unwrap_or_default(), most(from.unwrap_or_default()));
     for stage in &mut stages {
         stage.to = most(stage.to);
     }
     let highest = stages.iter().map(|stage| stage.to).fold(from.max(most(target)), f64::max);
     let all_stages: Duration = stages.iter().map(|stage| stage.length).sum();
-    let top_up = real.filter(|_| load.mode == Mode::TopUp).map(|real| {
-        let mut settings = TopUpSettings::new(target, scrape.unwrap_or(SCRAPE));
+    let scrape = scrape.unwrap_or(if pods.is_some() { PAGES } else { SCRAPE });
+    let top_up = (load.mode == Mode::TopUp).then(|| {
+        let mut settings = TopUpSettings::new(target, scrape);
         settings.max = most(target);
         if let Some(rise) = rise {
             settings.rise = rise;
         }
-        TopUpPlan {
-            settings,
-            prometheus: real.prometheus.clone(),
-            query: real.query.clone(),
-            scrape: scrape.unwrap_or(SCRAPE),
-        }
+        TopUpPlan { settings, prometheus, pods, metrics, query, scrape }
     });
     let (profile, own_end) = match load.mode {
         Mode::Constant => (Profile::constant(most(target)), None),
@@ -152,6 +166,11 @@ fn contradictions(load: &LoadSpec, timeout: Option<Duration>) -> Vec<(String, St
             "real",
             "filling up needs to know where real requests are counted: {prometheus: ADDRESS, query: SELECTOR}",
         );
+    }
+    if let Some(real) = &load.real
+        && real.prometheus.is_some() == real.pods.is_some()
+    {
+        wrong("real", "it takes either prometheus, an address, or pods, labels such as app=podinfo");
     }
     for (is_set, field, modes) in [
         (!load.stages.is_empty(), "stages", [Mode::Stages].as_slice()),

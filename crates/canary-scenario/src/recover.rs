@@ -1,19 +1,22 @@
 //! After a crash: works off what an earlier process wrote and did not remove.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use canary_load::{AddressPolicy, rustls::ClientConfig};
+use canary_load::{AddressPolicy, Target, rustls::ClientConfig};
 
 use crate::cleaner::{Cleanup, Leftover};
 use crate::journal::{Journal, RunHeader};
 use crate::scenario::Scenario;
 use crate::setting::Setting;
+use crate::template::root;
 
-/// Removes what the runs in the journal have left, one run after another. `addresses` says where that of a run may go.
+/// Removes what the runs in the journal have left, one run after another. `addresses` says where that of a run may go, whose
+/// target is given; `None`: it is left alone, since the run is still under way.
 /// What cannot be removed is in the result, and stays in the journal.
 pub async fn recover(
     journal: &Journal,
-    addresses: impl Fn(&RunHeader) -> Arc<dyn AddressPolicy>,
+    addresses: impl Fn(&RunHeader, &Target) -> Option<Arc<dyn AddressPolicy>>,
     tls: Option<Arc<ClientConfig>>,
 ) -> Cleanup {
     let mut all = Cleanup::default();
@@ -24,31 +27,49 @@ pub async fn recover(
             base: header.base.clone(),
             run: header.run.clone(),
             writes: true,
-            target: None,
-            duration: None,
             journal: Some(journal.clone()),
+            ..Setting::default()
         };
-        let cleaner = Scenario::parse(&header.file, &header.text)
+        let scenario = Scenario::parse(&header.file, &header.text);
+        // Of a file that cannot be read it is not known which feeds are secret.
+        let secrets = scenario.as_ref().map_or_else(
+            |_| {
+                open.values()
+                    .flat_map(|entry| entry.values.keys().map(|name| root(name).to_owned()))
+                    .collect()
+            },
+            Scenario::secret_feeds,
+        );
+        let cleaner = scenario
             .and_then(|scenario| scenario.build(&setting, None))
             .map_err(|mistakes| mistakes.to_string())
-            .and_then(|mut ready| {
-                ready.plan.addresses = addresses(&header);
+            .map(|mut ready| {
+                let addresses = ready.plan.targets.first().and_then(|target| addresses(&header, target))?;
+                ready.plan.addresses = addresses;
                 ready.plan.tls.clone_from(&tls);
-                ready.cleaner().map_err(|error| error.to_string())
+                Some(ready.cleaner().map_err(|error| error.to_string()))
             });
+        let cleaner = match cleaner {
+            Ok(None) => continue,
+            Ok(Some(cleaner)) => cleaner,
+            Err(why) => Err(why),
+        };
         match cleaner {
             Ok(cleaner) => {
                 let Cleanup { removed, leftovers } = cleaner.recover(open.into_keys().collect()).await;
                 all.removed += removed;
                 all.leftovers.extend(leftovers);
             }
-            Err(why) => all.leftovers.extend(open.into_values().map(|entry| Leftover {
-                run: entry.run,
-                flow: entry.flow,
-                values: entry.values,
-                why: why.clone(),
-            })),
+            Err(why) => all.leftovers.extend(left(open.into_values(), &secrets, &why)),
         }
     }
     all
+}
+
+fn left<'a>(
+    entries: impl Iterator<Item = crate::journal::Entry> + 'a,
+    secrets: &'a BTreeSet<String>,
+    why: &'a str,
+) -> impl Iterator<Item = Leftover> + 'a {
+    entries.map(|entry| Leftover::new(entry, secrets, why.to_owned()))
 }

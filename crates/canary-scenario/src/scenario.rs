@@ -199,7 +199,7 @@ impl Scenario {
         if setting.duration.is_some() {
             load.duration.clone_from(&setting.duration);
         }
-        let loading = loading(&load, seed, fill);
+        let loading = loading(&load, seed, setting.ceiling, fill);
         let feeds = data.map(|data| self.feeds(data, seed, &mut compiler)).unwrap_or_default();
         let writes =
             Writes::new(setting.journal.clone().unwrap_or_else(Journal::in_memory), setting.run.clone());
@@ -231,6 +231,7 @@ impl Scenario {
         let target = base.target.clone();
         let arm = arm_of(target.host());
         let shared = Arc::new(Shared {
+            secrets: self.secret_feeds(),
             flows,
             templates: compiler.templates,
             base,
@@ -257,6 +258,17 @@ impl Scenario {
         plan.check().map_err(|error| self.mistakes(vec![("load".to_owned(), error.to_string())]))?;
         let rules = self.rules.clone();
         Ok(Ready { plan, top_up: loading.top_up, most: loading.most, rules, budget: self.budget(), shared })
+    }
+
+    /// Feeds whose rows come from a Secret.
+    pub(crate) fn secret_feeds(&self) -> BTreeSet<String> {
+        let is_secret = |name: &String| self.spec.sources.get(name).is_some_and(|from| from.secret.is_some());
+        self.spec
+            .feeds
+            .iter()
+            .filter(|(_, feed)| is_secret(&feed.from))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// How fast and how long what was written is removed.

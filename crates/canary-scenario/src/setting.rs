@@ -21,6 +21,8 @@ pub struct Setting {
     pub target: Option<String>,
     /// How long, instead of what the file says.
     pub duration: Option<String>,
+    /// No more requests per second than that, whatever the file says.
+    pub ceiling: Option<f64>,
     /// Name of the run: `run.id` in templates, and the header `x-canary-load`.
     pub run: String,
     /// Whether flows with `writes: true` may run.

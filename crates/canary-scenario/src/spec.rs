@@ -131,11 +131,15 @@ pub enum ProtocolSpec {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RealSpec {
-    /// Address of the Prometheus server.
-    pub prometheus: String,
+    /// Address of the Prometheus server. Either that or `pods`.
+    pub prometheus: Option<String>,
+    /// The pods whose own pages are read: their labels, such as `app=podinfo`, or addresses of pages separated by commas.
+    pub pods: Option<String>,
+    /// Port and path of the pages of pods that are named by labels, such as `:9797/metrics`.
+    pub metrics: Option<String>,
     /// Selector of the pods' request counters, without `rate`.
     pub query: String,
-    /// How often it scrapes; 15s when left out.
+    /// How often it scrapes, 15s when left out; how often pages are read, 5s when left out.
     pub scrape: Option<String>,
     /// How fast own requests may become more, in percent of the target per second; 3% when left out.
     pub rise: Option<String>,

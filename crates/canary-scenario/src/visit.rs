@@ -1,7 +1,7 @@
 //! One user on the way through a flow.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) base: Base,
     pub(crate) vars: Arc<RunVars>,
     pub(crate) feeds: BTreeMap<String, Arc<Feed>>,
+    /// Those of them whose values are not told.
+    pub(crate) secrets: BTreeSet<String>,
     pub(crate) complaints: Complaints,
     pub(crate) writes: Writes,
 }

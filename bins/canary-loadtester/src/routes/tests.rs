@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use canary_api::Canary;
+use canary_egress::Egress;
+use canary_scenario::Fetcher;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +20,7 @@ use crate::flags::{Auth, Commands};
 use crate::gates::Gates;
 use crate::queue::Queue;
 use crate::runs::Runs;
+use crate::scenarios::{Scenarios, Writes};
 use crate::server;
 use crate::signature::Signatures;
 use crate::state::State;
@@ -31,6 +34,7 @@ mod hostile;
 mod load;
 mod rights;
 mod runs;
+mod scenarios;
 
 const HOST: &str = "tester.test";
 const RUNNER: &str = "runner-runner-runner";
@@ -47,12 +51,19 @@ fn everywhere(_: SocketAddr, _: SocketAddr) -> bool {
 
 /// As Flagger's load tester: nobody needs a right.
 fn open() -> State {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     State {
         store: Store::default(),
         gates: Gates::default(),
         queue: Queue::default(),
         closing: CancellationToken::new(),
         runs: Runs::default(),
+        scenarios: Scenarios {
+            fetcher: Fetcher::guarded(Egress::default(), vec!["127.0.0.1".to_owned()]).unwrap(),
+            secrets: Arc::new([]),
+            allow_writes: false,
+            writes: Writes::default(),
+        },
         canaries: Canaries::default(),
         tokens: Tokens::default(),
         accounts: Accounts::default(),

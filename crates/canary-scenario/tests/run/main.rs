@@ -187,7 +187,7 @@ async fn a_restart_removes_what_the_process_before_has_left() {
     }
     assert_eq!(shop.orders(), 10);
     let again = Journal::open(&path).unwrap();
-    let cleanup = recover(&again, |_| Arc::new(canary_load::AnyAddress), None).await;
+    let cleanup = recover(&again, |_, _| Some(Arc::new(canary_load::AnyAddress)), None).await;
     assert_eq!((cleanup.removed, cleanup.leftovers.len(), shop.orders()), (10, 0, 0));
     assert!(again.pending().is_empty());
     std::fs::remove_dir_all(folder).unwrap();

@@ -38,13 +38,13 @@ fn wanted(url: &str, more: &Value) -> Value {
     payload(&metadata)
 }
 
-fn runner() -> String {
+pub(super) fn runner() -> String {
     format!("authorization: Bearer {RUNNER}\r\n")
 }
 
 impl Server {
     /// Asks until the answer says so.
-    async fn until(&self, path: &str, what: impl Fn(&Value) -> bool) -> Value {
+    pub(super) async fn until(&self, path: &str, what: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {
             let (_, body) = self.send("GET", path, &runner(), "").await;

@@ -1,0 +1,118 @@
+//! What the metadata of a hook say about a scenario.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use canary_scenario::SourceSpec;
+
+use super::reference;
+use crate::load::duration;
+use crate::payload::Payload;
+
+const KNOWN: [&str; 7] = ["type", "scenario", "sha256", "base", "target", "duration", "lease"];
+/// Before the names of parameters.
+const PARAM: &str = "param.";
+
+/// What is wanted of a scenario.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Where it is.
+    pub(super) source: SourceSpec,
+    pub(super) params: BTreeMap<String, String>,
+    pub(super) base: Option<String>,
+    pub(super) target: Option<String>,
+    pub(super) duration: Option<String>,
+    pub(super) lease: Option<Duration>,
+    /// Of all metadata: what differs in any of them is other load.
+    pub(super) digest: String,
+}
+
+impl Wanted {
+    pub(super) fn of(payload: &Payload) -> Result<Self, String> {
+        let mut params = BTreeMap::new();
+        for (key, value) in &payload.metadata {
+            if let Some(name) = key.strip_prefix(PARAM) {
+                params.insert(name.to_owned(), value.clone());
+            } else if !KNOWN.contains(&key.as_str()) {
+                let known = KNOWN.join(", ");
+                return Err(format!(
+                    "{key:?} is not known; with a scenario known are {known} and param.NAME. How much load it is says the scenario"
+                ));
+            }
+        }
+        let owned = |key: &str| payload.get(key).map(str::to_owned);
+        Ok(Self {
+            source: reference::source(payload.get("scenario").unwrap_or_default(), payload.get("sha256"))?,
+            params,
+            base: owned("base"),
+            target: owned("target"),
+            duration: owned("duration"),
+            lease: duration(payload, "lease")?,
+            digest: canary_scenario::digest(format!("{:?}", payload.metadata).as_bytes()),
+        })
+    }
+}
+
+/// Whether the metadata hold that host as a word of its own.
+pub(super) fn mention(payload: &Payload, host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    payload.metadata.values().any(|value| {
+        let value = value.to_ascii_lowercase();
+        value.match_indices(&host).any(|(at, found)| {
+            let (before, after) = (value[..at].chars().next_back(), value[at + found.len()..].chars().next());
+            // The end of a sentence is no part of a host, but `a.` may be the beginning of one.
+            !before.is_some_and(is_part) && !after.is_some_and(is_part)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(pairs: &[(&str, &str)]) -> Payload {
+        let metadata = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Payload { metadata, ..Payload::default() }
+    }
+
+    #[test]
+    fn parameters_come_with_a_prefix_and_the_rest_is_known() {
+        let wanted = Wanted::of(&payload(&[
+            ("scenario", "load/shop.yaml"),
+            ("param.tenant", "a"),
+            ("target", "20/s"),
+            ("lease", "2m"),
+        ]))
+        .unwrap();
+        assert_eq!(wanted.params, BTreeMap::from([("tenant".into(), "a".into())]));
+        assert_eq!((wanted.target.as_deref(), wanted.lease), (Some("20/s"), Some(Duration::from_secs(120))));
+        for (pair, why) in [
+            (("url", "http://a/"), "\"url\" is not known; with a scenario known are type, scenario"),
+            (("lease", "2"), "lease takes a duration"),
+        ] {
+            let error = Wanted::of(&payload(&[("scenario", "load/shop.yaml"), pair])).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_metadata_are_other_load() {
+        let digest =
+            |target: &str| Wanted::of(&payload(&[("scenario", "a/b"), ("target", target)])).unwrap().digest;
+        assert_eq!(digest("1/s"), digest("1/s"));
+        assert_ne!(digest("1/s"), digest("2/s"));
+    }
+
+    #[test]
+    fn a_host_is_named_as_a_whole_word_only() {
+        let named =
+            payload(&[("scenario", "name: a\nbase: http://shop.test:9898/x"), ("param.p", "prometheus")]);
+        for host in ["shop.test", "SHOP.test", "prometheus"] {
+            assert!(mention(&named, host), "{host}");
+        }
+        for host in ["hop.test", "shop.tes", "shop", "test", "169.254.169.254"] {
+            assert!(!mention(&named, host), "{host}");
+        }
+    }
+}
