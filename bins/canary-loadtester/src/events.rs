@@ -1,6 +1,5 @@
 //! One line about load that has ended: for the log, and as an event of the Canary.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use canary_api::Canary;
@@ -21,26 +20,25 @@ const LONGEST: usize = 1024;
 
 /// Requests, errors and the 99th percentile, and each arm's when there is more than one.
 pub(crate) fn line(name: &str, report: &Report) -> String {
-    let mut arms: BTreeMap<&str, (u64, u64, f64)> = BTreeMap::new();
-    for step in &report.steps {
-        let arm = arms.entry(step.arm.as_deref().unwrap_or_default()).or_default();
-        arm.0 += step.sent;
-        arm.1 += step.errors.values().sum::<u64>();
-        arm.2 = arm.2.max(step.latency.p99);
-    }
     let errors: u64 = report.errors.values().sum();
     let all = part(report.sent, errors, report.latency.p99);
     let mut line = format!("Load on {name}: {all}, {} not sent", report.not_sent.total());
-    if arms.len() > 1 {
-        for (arm, (sent, errors, p99)) in arms {
-            let arm = if arm.is_empty() { "neither" } else { arm };
-            line = format!("{line}; {arm}: {}", part(sent, errors, p99));
+    if report.arms.len() > 1 {
+        for (name, arm) in &report.arms {
+            line = format!("{line}; {name}: {}", part(arm.sent, arm.counts().errors(), arm.latency.p99));
         }
     }
     if report.generator_limited {
         line.push_str("; the load tester was too slow, so this is no evidence");
     }
     line
+}
+
+/// The same about load that was aborted, and why.
+pub(crate) fn aborted(name: &str, why: &str, report: &Report) -> String {
+    let line = line(name, report);
+    let told = line.strip_prefix(&format!("Load on {name}: ")).unwrap_or(&line);
+    format!("Load on {name} was aborted and judges nothing: {why}; {told}")
 }
 
 fn part(sent: u64, errors: u64, p99: f64) -> String {

@@ -15,6 +15,10 @@ use crate::state::State;
 /// How far back a check looks, unless `window` says otherwise.
 const WINDOW: Duration = Duration::from_secs(60);
 
+/// Requests that say something about their target at the least, and that are waited for at the most.
+const FEWEST: u64 = 20;
+const MOST_NEEDED: u64 = 1000;
+
 /// A rule.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rule {
@@ -67,6 +71,27 @@ impl Rule {
         Ok(Self { text: words.join(" "), measure, comparison, limit })
     }
 
+    /// As it is written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn is_about_errors(&self) -> bool {
+        self.measure == Measure::Errors
+    }
+
+    /// How many requests have to have an outcome before it says something about their target; `None`: it is about the load.
+    pub(crate) fn requests_needed(&self) -> Option<u64> {
+        match self.measure {
+            Measure::Errors => Some(FEWEST),
+            Measure::NotSent | Measure::Requests => None,
+            // Below that the quantile is the highest value, and a single slow answer breaks the rule.
+            Measure::Quantile(quantile) => (FEWEST..MOST_NEEDED)
+                .find(|number| as_number(*number) * (1.0 - quantile) >= 0.999_999)
+                .or(Some(MOST_NEEDED)),
+        }
+    }
+
     /// A sentence when the rule is broken. Without a value every rule is.
     pub(crate) fn broken(&self, sum: &Sum) -> Option<String> {
         let counts = sum.counts();
@@ -103,7 +128,8 @@ pub(crate) fn rules(text: &str) -> Result<Vec<Rule>, String> {
 /// All sentences about broken rules; that the engine was too slow is one.
 pub(crate) fn verdict(rules: &[Rule], sum: &Sum) -> Vec<String> {
     let limited = sum.is_limited().then(|| {
-        "the load is no evidence: its generator was too slow, or does not see the real traffic".to_owned()
+        "the load is no evidence: it was aborted, its generator was too slow, or it does not see the real traffic"
+            .to_owned()
     });
     limited.into_iter().chain(rules.iter().filter_map(|rule| rule.broken(sum))).collect()
 }
@@ -119,13 +145,15 @@ pub(crate) fn hook(state: &State, payload: &Payload) -> Reply {
         Some(Ok(window)) => window.to_std(),
         Some(Err(_)) => return text(StatusCode::BAD_REQUEST, "window takes a duration such as 1m"),
     };
-    let mut sum = Sum::default();
+    let (mut sum, mut broken) = (Sum::default(), Vec::new());
     for run in state.runs.all() {
         if run.label.namespace == payload.namespace && run.label.canary == payload.name {
-            sum.add(&run, window, payload.get("arm"), Timestamp::now());
+            let seconds = sum.add(&run, window, payload.get("arm"), Timestamp::now());
+            let why = run.aborted().filter(|_| seconds > 0);
+            broken.extend(why.map(|why| format!("the load on {} was aborted: {why}", run.label.name)));
         }
     }
-    let broken = verdict(&rules, &sum);
+    broken.extend(verdict(&rules, &sum));
     if broken.is_empty() {
         text(StatusCode::OK, "")
     } else {

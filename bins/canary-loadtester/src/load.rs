@@ -13,6 +13,7 @@ use crate::answers::{Reply, text};
 use crate::canaries::{Canaries, Watched, interval, weight};
 use crate::hey::arm_of;
 use crate::payload::Payload;
+use crate::primary::PrimaryLimits;
 use crate::query::as_number;
 use crate::real_traffic::{Source, fill_up};
 use crate::resume::{Kept, is_by_canary};
@@ -26,7 +27,7 @@ const WEIGHT: Duration = Duration::from_secs(1);
 
 /// Without a new call for so long load ends, or for two intervals of the analysis, unless `lease` says otherwise.
 const LEASE: Duration = Duration::from_secs(90);
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "type",
     "url",
     "of",
@@ -46,6 +47,7 @@ const KNOWN: [&str; 19] = [
     "scrape",
     "rise",
     "duration",
+    "primary-limits",
 ];
 
 /// What the metadata ask for.
@@ -56,6 +58,7 @@ struct Wanted {
     lease: Option<Duration>,
     /// Both arms are asked, each with its part of the traffic.
     follows_weight: bool,
+    primary: Option<PrimaryLimits>,
     top_up: Option<(TopUpSettings, Source)>,
 }
 
@@ -75,7 +78,7 @@ pub(crate) async fn start(
     let refuse = |status: StatusCode| move |why: String| Box::new(text(status, why));
     let wanted = Wanted::of(payload, state.max_connections, state.max_rate)
         .map_err(refuse(StatusCode::BAD_REQUEST))?;
-    let Wanted { url, mut plan, lease, follows_weight, top_up } = wanted;
+    let Wanted { url, mut plan, lease, follows_weight, primary, top_up } = wanted;
     let mut named: Vec<String> = plan.targets.iter().map(|target| target.host().to_owned()).collect();
     named.extend(top_up.iter().flat_map(|(_, source)| source.hosts()));
     let hosts: Vec<&str> = named.iter().map(String::as_str).collect();
@@ -113,7 +116,12 @@ pub(crate) async fn start(
                 fill_up(*settings, source, &record).await;
             }
         };
-        tokio::join!(weighing, filling);
+        let guarding = async {
+            if let Some(limits) = &primary {
+                limits.watch(&record).await;
+            }
+        };
+        tokio::join!(weighing, filling, guarding);
     })
 }
 
@@ -208,8 +216,9 @@ impl Wanted {
         plan.duration = duration(payload, "duration")?;
         plan.check().map_err(|error| error.to_string())?;
         let lease = duration(payload, "lease")?;
+        let primary = PrimaryLimits::of(payload, &plan)?;
         let name = if of == "service" { url } else { format!("{url} ({of})") };
-        Ok(Self { url: name, plan, lease, follows_weight: of == "each", top_up })
+        Ok(Self { url: name, plan, lease, follows_weight: of == "each", primary, top_up })
     }
 }
 

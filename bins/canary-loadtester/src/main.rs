@@ -24,6 +24,7 @@ mod ngrinder;
 mod once;
 mod origin;
 mod payload;
+mod primary;
 mod query;
 mod queue;
 mod real_traffic;

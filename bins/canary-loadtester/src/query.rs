@@ -75,12 +75,20 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// Adds what a run did in the last `window` to an arm, or to all.
-    pub(crate) fn add(&mut self, record: &Record, window: Duration, arm: Option<&str>, now: Timestamp) {
-        self.limited |= record.is_no_evidence();
-        for snapshot in record.last(window, now) {
-            self.add_second(&snapshot, arm);
+    /// Adds what a run did in the last `window` to an arm, or to all. The answer is how many seconds of it there were.
+    pub(crate) fn add(
+        &mut self,
+        record: &Record,
+        window: Duration,
+        arm: Option<&str>,
+        now: Timestamp,
+    ) -> usize {
+        let seconds = record.last(window, now);
+        self.limited |= !seconds.is_empty() && record.is_no_evidence();
+        for snapshot in &seconds {
+            self.add_second(snapshot, arm);
         }
+        seconds.len()
     }
 
     /// Adds a second of an arm, or of all.

@@ -48,6 +48,8 @@ pub(crate) enum Begun {
     Running(Arc<Record>),
     /// The same is just ending.
     Ending,
+    /// It was aborted not long ago, and is not started again.
+    Aborted(Arc<Record>),
 }
 
 /// Where load of that caller may go. `named`: hosts in the metadata, which count as named by the Canary if it is bound.
@@ -96,6 +98,10 @@ pub(crate) fn enter(
     payload: &Payload,
     identity: &str,
 ) -> Result<Result<Place, Begun>, Box<Reply>> {
+    if let Some(aborted) = state.runs.aborted(identity) {
+        tracing::info!(canary = payload.canary(), "load that was aborted is not started again");
+        return Ok(Err(Begun::Aborted(aborted)));
+    }
     match state.queue.enter(identity.to_owned(), &payload.namespace, state.max_tasks) {
         Ok(place) => Ok(Ok(place)),
         // Flagger: it is not queued again, and the caller does not learn of it.
@@ -199,12 +205,16 @@ async fn tell(state: &State, payload: &Payload, record: &Record, report: Option<
         tracing::error!(canary, "load ended without a report");
         return;
     };
-    let line = format!("{}{}", events::line(&record.label.name, report), ending.note);
+    let (reason, line) = match record.aborted() {
+        Some(why) => ("LoadAborted", events::aborted(&record.label.name, why, report)),
+        None => ("LoadFinished", events::line(&record.label.name, report)),
+    };
+    let line = format!("{line}{}", ending.note);
     tracing::info!(canary, "load finished: {line}");
     if let Some(client) = state.canaries.client()
         && let Ok(Some(found)) = state.canaries.look(&payload.namespace, &payload.name).await
     {
-        let is_good = report.errors.is_empty() && ending.is_good;
-        events::send(client, &found, ("LoadFinished", &line), is_good).await;
+        let is_good = report.errors.is_empty() && ending.is_good && record.aborted().is_none();
+        events::send(client, &found, (reason, &line), is_good).await;
     }
 }

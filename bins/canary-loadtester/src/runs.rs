@@ -1,7 +1,9 @@
 //! Load that is under way, and load that has ended not long ago.
 
+mod aborted;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use canary_load::{Counts, Engine, Plan, Report, Run, RunHandle, Snapshot, TopUpState, TopUpStep};
@@ -50,6 +52,8 @@ pub(crate) struct Record {
     stop: CancellationToken,
     /// Cancelled when the report is there.
     over: CancellationToken,
+    /// Why it was aborted.
+    aborted: OnceLock<String>,
     state: Mutex<Progress>,
     /// What the law that fills up real traffic did last.
     top_up: Mutex<Option<TopUpStep>>,
@@ -87,6 +91,11 @@ pub(crate) struct Shown {
     #[serde(flatten)]
     label: Label,
     began: Timestamp,
+    /// `running`, `ended` or `aborted`.
+    state: &'static str,
+    /// Why it was aborted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     /// The process was started anew then; what happened before is not in the report, and in between nothing was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<Timestamp>,
@@ -132,6 +141,7 @@ impl Runs {
             handle: run.handle(),
             stop,
             over: CancellationToken::new(),
+            aborted: OnceLock::new(),
             state: Mutex::default(),
             top_up: Mutex::default(),
             target: watch::Sender::new(None),
@@ -321,8 +331,11 @@ impl Record {
         *self.top_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether its results say nothing: the real traffic that it fills up is not seen.
+    /// Whether its results say nothing: it was aborted, or the real traffic that it fills up is not seen.
     pub(crate) fn is_no_evidence(&self) -> bool {
+        if self.aborted().is_some() {
+            return true;
+        }
         let state = self.top_up().map(|step| step.state);
         matches!(
             state,
@@ -358,6 +371,12 @@ impl Record {
             label: self.label.clone(),
             began: self.first.unwrap_or(self.began),
             resumed: self.first.map(|_| self.began),
+            state: match (self.aborted(), state.ended) {
+                (Some(_), _) => "aborted",
+                (None, Some(_)) => "ended",
+                (None, None) => "running",
+            },
+            reason: self.aborted().map(str::to_owned),
             ended: state.ended,
             rate: last.map(|snapshot| snapshot.counts().sent),
             top_up: self.top_up().as_ref().map(shown),

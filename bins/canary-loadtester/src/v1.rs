@@ -121,6 +121,11 @@ async fn start(state: &Arc<State>, caller: &Caller, asked: &Asked<'_>) -> Reply 
         match load::start(&state, &caller, &payload, None).await {
             Ok(Begun::Fresh(run)) => reply(StatusCode::CREATED, &run.show()),
             Ok(Begun::Running(run)) => reply(StatusCode::OK, &run.show()),
+            Ok(Begun::Aborted(run)) => {
+                let (why, id) = (run.aborted().unwrap_or_default(), &run.id);
+                let how = format!("it may begin again after ten minutes, or after DELETE /v1/runs/{id}");
+                text(StatusCode::CONFLICT, format!("this load was aborted: {why}; {how}"))
+            }
             Ok(Begun::Ending) => {
                 text(StatusCode::CONFLICT, "the run before it is ending, or it is just beginning; try again")
             }
@@ -145,6 +150,9 @@ fn run(state: &State, caller: &Caller, asked: &Asked<'_>, method: &str, id: &str
         ("GET", ["report"]) => report(&run, asked),
         ("DELETE", []) => {
             run.stop();
+            if run.aborted().is_some() {
+                state.runs.remove(id);
+            }
             reply(StatusCode::ACCEPTED, &run.show())
         }
         ("POST", ["rate"]) => match serde_json::from_slice::<Rate>(asked.body) {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod arm;
 mod arrivals;
 mod client;
 mod connection;
@@ -30,6 +31,7 @@ mod top_up;
 mod worker;
 
 pub use address::{AddressPolicy, AnyAddress};
+pub use arm::ArmReport;
 pub use arrivals::Arrivals;
 pub use client::Client;
 pub use engine::{Engine, StartError};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::arm::{ArmReport, arms};
 use crate::histogram::{fine, merge, milliseconds};
 use crate::snapshot::StepName;
 use crate::tally::{Total, real};
@@ -44,6 +45,9 @@ pub struct Report {
     pub generator_limited: bool,
     /// What the arrivals were timed with.
     pub timer: &'static str,
+    /// By arm, when flows are in arms.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub arms: BTreeMap<String, ArmReport>,
     /// By flow and step, in the order of the plan.
     pub steps: Vec<StepReport>,
     #[serde(skip)]
@@ -163,6 +167,7 @@ impl Report {
             lag,
             generator_limited: lag.p99 > LAG_LIMIT,
             timer,
+            arms: arms(names, totals),
             steps,
             counts,
         }
@@ -191,7 +196,7 @@ impl StepReport {
     }
 }
 
-fn by_class(counts: &Counts) -> BTreeMap<&'static str, u64> {
+pub(crate) fn by_class(counts: &Counts) -> BTreeMap<&'static str, u64> {
     ErrorClass::ALL
         .iter()
         .map(|class| (class.as_str(), counts.errors_of(*class)))

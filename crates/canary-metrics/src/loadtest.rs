@@ -31,6 +31,8 @@ struct Run {
     ended: Option<String>,
     top_up: Option<TopUp>,
     report: Option<Report>,
+    /// Why it was aborted.
+    reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +72,9 @@ fn reason(runs: &[Run], query: &str) -> String {
         return "the load tester has made no load of that name in the last ten minutes".to_owned();
     };
     let name = &run.name;
+    if let Some(why) = &run.reason {
+        return format!("the load on {name} is no evidence: it was aborted: {why}");
+    }
     match (&run.top_up, &run.ended, &run.report) {
         (Some(top_up), None, _) if top_up.state != "seeing" && top_up.state != "holding" => {
             format!("the load on {name} is no evidence: filling up real traffic is {}", top_up.state)
@@ -154,6 +159,7 @@ mod tests {
         let other = run("").replace("podinfo", "other");
         for (runs, why) in [
             (other.clone(), "has made no load of that name"),
+            (run(r#","ended":"2026","state":"aborted","reason":"of that""#), "it was aborted: of that"),
             (run(r#","top_up":{"state":"blind"}"#), "filling up real traffic is blind"),
             (run(r#","ended":"2026","report":{"generator_limited":true}"#), "was too slow"),
             (run(r#","ended":"2026","report":{"generator_limited":false}"#), "ended at 2026"),

@@ -196,6 +196,9 @@ async fn arms_are_kept_apart_and_get_their_share() {
     assert_eq!(canary.arm.as_deref(), Some("canary"));
     assert_eq!((primary.counts().errors(), canary.errors["status"]), (0, canary.sent));
     assert!((50..170).contains(&canary.sent), "{}", canary.sent);
+    let arm = &report.arms["canary"];
+    assert_eq!((arm.sent, &arm.errors, arm.histogram().len()), (canary.sent, &canary.errors, canary.sent));
+    assert_eq!((report.arms.len(), report.arms["primary"].counts()), (2, primary.counts()));
 }
 
 #[tokio::test]

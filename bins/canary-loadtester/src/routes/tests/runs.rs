@@ -87,6 +87,31 @@ async fn the_same_load_of_the_same_revision_is_started_once() {
 }
 
 #[tokio::test]
+async fn load_that_was_aborted_is_not_started_again_until_somebody_says_so() {
+    let (server, target) = (start(guarded(&json!([]))).await, target().await);
+    let wanted = wanted(&target.uri(), &json!({})).to_string();
+    let (_, body) = server.send("POST", "/v1/runs", &runner(), &wanted).await;
+    let run: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(run["state"], "running");
+    let id = run["id"].as_str().unwrap();
+    server.state.runs.get(id).unwrap().abort("the primary degraded: p99 < 1s: it was 3 s".to_owned());
+    let path = format!("/v1/runs/{id}");
+    let run = server.until(&path, |run| run["ended"].is_string()).await;
+    assert_eq!(run["state"], "aborted");
+    assert_eq!(run["reason"], "the primary degraded: p99 < 1s: it was 3 s");
+    server.idle().await;
+    let (status, why) = server.send("POST", "/v1/runs", &runner(), &wanted).await;
+    assert!(status == 409 && why.contains("the primary degraded") && why.contains(&path), "{status}: {why}");
+    let judged = payload(&json!({"judge": "errors < 1%"})).to_string();
+    let (status, why) = server.send("POST", "/v1/check", &runner(), &judged).await;
+    assert!(status == 412 && why.contains("was aborted: the primary degraded"), "{status}: {why}");
+    assert_eq!(server.send("DELETE", &path, &runner(), "").await.0, 202);
+    assert_eq!(server.send("POST", "/v1/runs", &runner(), &wanted).await.0, 201);
+    server.state.queue.stop_all();
+    server.idle().await;
+}
+
+#[tokio::test]
 async fn a_run_is_streamed_second_by_second_up_to_its_report() {
     let (server, target) = (start(guarded(&json!([]))).await, target().await);
     let wanted = wanted(&target.uri(), &json!({"duration": "2s"}));
