@@ -1,5 +1,7 @@
 //! Fetches the data of a scenario anew for each run, within limits, and says what it got.
 
+pub(crate) mod oci;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -159,6 +161,11 @@ impl Fetcher {
         if let Some(url) = &source.url {
             return self.address(url, source.sha256.is_some(), most, key).await;
         }
+        if let Some(artifact) = &source.oci {
+            let content = self.artifact(artifact, source.sha256.is_some(), most).await?;
+            self.keep(key, None, &content);
+            return Ok(content);
+        }
         let cluster = cluster.ok_or("ConfigMaps and Secrets can be read only in a cluster")?;
         let content = match (&source.config_map, &source.secret) {
             (Some(at), _) => cluster.config_map(at.namespace.as_deref(), &at.name, &at.key).await?,
@@ -195,9 +202,8 @@ impl Fetcher {
     ) -> Result<Bytes, String> {
         let url = Url::parse(address).map_err(|error| format!("{address:?} is no address: {error}"))?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let is_trusted = self.hosts.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(&host));
-        if !is_digest_known && !is_trusted {
-            return Err(format!("{host} is not a trusted host; give the source a sha256"));
+        if !is_digest_known {
+            self.trust(&url, "give the source a sha256")?;
         }
         self.egress.check(&url).map_err(|refused| refused.to_string())?;
         let client = if is_digest_known { &self.following } else { &self.staying };
@@ -206,7 +212,7 @@ impl Fetcher {
         if let Some(tag) = kept.as_ref().and_then(|kept| kept.tag.as_ref()) {
             request = request.header(IF_NONE_MATCH, tag);
         }
-        let mut answer = request.send().await.map_err(|error| told(&error))?;
+        let answer = request.send().await.map_err(|error| told(&error))?;
         if answer.status() == StatusCode::NOT_MODIFIED
             && let Some(kept) = kept
         {
@@ -216,16 +222,16 @@ impl Fetcher {
             return Err(format!("{host} answered {}", answer.status()));
         }
         let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        let mut content = BytesMut::new();
-        while let Some(part) = answer.chunk().await.map_err(|error| told(&error))? {
-            if content.len() + part.len() > most {
-                return Err(format!("it has more than {most} bytes"));
-            }
-            content.extend_from_slice(&part);
-        }
-        let content = content.freeze();
+        let content = read(answer, most).await?;
         self.keep(key, tag, &content);
         Ok(content)
+    }
+
+    /// Whether content is taken from there without a digest; if not, `instead` says what would do.
+    fn trust(&self, at: &Url, instead: &str) -> Result<(), String> {
+        let host = at.host_str().unwrap_or_default();
+        let is_trusted = self.hosts.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(host));
+        is_trusted.then_some(()).ok_or_else(|| format!("{host} is not a trusted host; {instead}"))
     }
 
     fn kept(&self, key: &str) -> Option<Kept> {
@@ -238,6 +244,18 @@ impl Fetcher {
             kept.insert(key.to_owned(), Kept { tag, content: content.clone() });
         }
     }
+}
+
+/// The body of an answer.
+async fn read(mut answer: reqwest::Response, most: usize) -> Result<Bytes, String> {
+    let mut content = BytesMut::new();
+    while let Some(part) = answer.chunk().await.map_err(|error| told(&error))? {
+        if content.len() + part.len() > most {
+            return Err(format!("it has more than {most} bytes"));
+        }
+        content.extend_from_slice(&part);
+    }
+    Ok(content.freeze())
 }
 
 /// The whole chain of causes; an address may hold a secret, so it is left out.

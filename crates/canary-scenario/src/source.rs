@@ -1,5 +1,6 @@
 //! Where data comes from: what a source names, and whether it is named well.
 
+use crate::fetch::oci::Artifact;
 use crate::quantity::size;
 use crate::spec::SourceSpec;
 
@@ -14,6 +15,7 @@ impl SourceSpec {
             .file
             .as_deref()
             .or(self.url.as_deref().map(|url| url.split(['?', '#']).next().unwrap_or(url)))
+            .or(self.oci.as_deref().and_then(|oci| oci.split_once('#').map(|(_, file)| file)))
             .or(object.map(|object| object.key.as_str()));
         named.unwrap_or_default()
     }
@@ -29,11 +31,15 @@ impl SourceSpec {
             self.inline.is_some(),
             self.file.is_some(),
             self.url.is_some(),
+            self.oci.is_some(),
             self.config_map.is_some(),
             self.secret.is_some(),
         ];
         if given.iter().filter(|given| **given).count() != 1 {
-            return Err(("", "it takes exactly one of inline, file, url, configMap and secret".to_owned()));
+            return Err((
+                "",
+                "it takes exactly one of inline, file, url, oci, configMap and secret".to_owned(),
+            ));
         }
         if let Some(max) = &self.max {
             let bytes = size(max).map_err(|why| (".max", why))?;
@@ -58,6 +64,9 @@ impl SourceSpec {
             if !parsed.username().is_empty() || parsed.password().is_some() {
                 return Err((".url", "it takes no user and no password".to_owned()));
             }
+        }
+        if let Some(oci) = &self.oci {
+            Artifact::parse(oci).map_err(|why| (".oci", why))?;
         }
         let leaves = |path: &str| path.starts_with('/') || path.split(['/', '\\']).any(|part| part == "..");
         if self.file.as_deref().is_some_and(leaves) {

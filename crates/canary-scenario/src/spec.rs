@@ -145,7 +145,7 @@ pub struct RealSpec {
     pub rise: Option<String>,
 }
 
-/// Where data comes from: exactly one of `inline`, `file`, `url`, `configMap` and `secret`.
+/// Where data comes from: exactly one of `inline`, `file`, `url`, `oci`, `configMap` and `secret`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SourceSpec {
@@ -155,6 +155,9 @@ pub struct SourceSpec {
     pub file: Option<String>,
     /// An address; with `sha256`, unless the load tester trusts the host.
     pub url: Option<String>,
+    /// A file of an OCI artifact: `REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST][#FILE]`. Without a digest, the load tester has
+    /// to trust the host.
+    pub oci: Option<String>,
     /// A key of a `ConfigMap`.
     #[serde(rename = "configMap")]
     pub config_map: Option<ObjectKey>,

@@ -15,6 +15,9 @@ pub(crate) fn source(text: &str, sha256: Option<&str>) -> Result<SourceSpec, Str
     if text.starts_with("https://") || text.starts_with("http://") {
         return Ok(SourceSpec { url: Some(text.to_owned()), ..spec });
     }
+    if let Some(artifact) = text.strip_prefix("oci://") {
+        return Ok(SourceSpec { oci: Some(artifact.to_owned()), ..spec });
+    }
     let parts: Vec<&str> = text.split('/').collect();
     let (name, key) = match parts.as_slice() {
         [kind, name, key] if kind.eq_ignore_ascii_case("configMap") => (*name, *key),
@@ -24,7 +27,7 @@ pub(crate) fn source(text: &str, sha256: Option<&str>) -> Result<SourceSpec, Str
     if name.is_empty() || key.is_empty() {
         return Err(format!(
             "scenario is {text:?}; it takes NAME/KEY of a ConfigMap in the canary's namespace, an address such as \
-             https://data.example/shop.yaml, or the text of a scenario"
+             https://data.example/shop.yaml or oci://registry.example/load:v1, or the text of a scenario"
         ));
     }
     let config_map = Some(ObjectKey { name: name.to_owned(), key: key.to_owned(), namespace: None });
@@ -33,7 +36,7 @@ pub(crate) fn source(text: &str, sha256: Option<&str>) -> Result<SourceSpec, Str
 
 /// Its name in what is said about mistakes.
 pub(crate) fn label(source: &SourceSpec) -> String {
-    match (&source.config_map, &source.url) {
+    match (&source.config_map, source.url.as_ref().or(source.oci.as_ref())) {
         (Some(at), _) => format!("{}/{}", at.name, at.key),
         // Without a query, which may hold a secret.
         (_, Some(url)) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
@@ -53,6 +56,10 @@ mod tests {
         }
         let at = source("https://data.example/a.yaml?token=x", Some("00")).unwrap();
         assert_eq!((label(&at).as_str(), at.sha256.as_deref()), ("https://data.example/a.yaml", Some("00")));
+        assert_eq!(
+            source("oci://registry.example/a:v1", None).unwrap().oci.as_deref(),
+            Some("registry.example/a:v1")
+        );
         assert!(source("name: a\nload: {}", None).unwrap().inline.is_some());
         assert!(source("{\"name\": \"a\"}", None).unwrap().inline.is_some());
     }
