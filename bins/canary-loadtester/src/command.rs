@@ -1,6 +1,7 @@
 //! Runs a command: a process group of its own, killed whole when its time is up or when it takes too much, and only the end
 //! of its output kept.
 
+mod environment;
 mod family;
 
 use std::io;
@@ -13,6 +14,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use environment::Environment;
 use family::{Family, MARK, Taken};
 
 /// How much of the output is kept, in bytes.
@@ -22,15 +24,19 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Run before the command in the same process: the kernel ends commands before the load tester when memory runs out, one
 /// process alone does not get far beyond the limit, and a crash writes no core.
 const PREPARE: &str = r#"{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
-ulimit -c 0; ulimit -d "$0" 2>/dev/null; exec "$@""#;
+ulimit -c 0; ulimit -d "$0" 2>/dev/null; ulimit -t "$1" 2>/dev/null; shift; exec "$@""#;
 
 /// How much of the machine a command may take, with everything that it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     /// In bytes.
     pub(crate) memory: u64,
     /// Processes and threads.
     pub(crate) tasks: u64,
+    /// Time on a processor.
+    pub(crate) cpu: Duration,
+    /// What it sees of the environment.
+    pub(crate) environment: Environment,
 }
 
 /// A program with its arguments.
@@ -64,7 +70,7 @@ pub(crate) struct Ended {
 /// Runs it to its end, for `limit` at the most, or until `stop`.
 pub(crate) async fn run(
     invocation: &Invocation,
-    bounds: Bounds,
+    bounds: &Bounds,
     limit: Duration,
     stop: &CancellationToken,
 ) -> Ended {
@@ -99,14 +105,17 @@ pub(crate) async fn run(
 }
 
 /// Waits until the command takes more than it may; what it is.
-async fn excess(family: &mut Family, bounds: Bounds) -> String {
+async fn excess(family: &mut Family, bounds: &Bounds) -> String {
     let mut clock = tokio::time::interval(LOOK);
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         clock.tick().await;
-        let Taken { tasks, memory } = family.taken();
+        let Taken { tasks, memory, cpu } = family.taken();
         if tasks > bounds.tasks {
             return format!("more than {} processes and threads (-command-processes)", bounds.tasks);
+        }
+        if cpu > bounds.cpu {
+            return format!("more than {} s of CPU time (-command-cpu)", bounds.cpu.as_secs());
         }
         if memory > bounds.memory {
             return format!("more than {} MiB of memory (-command-memory)", bounds.memory >> 20);
@@ -125,19 +134,23 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// Starts it with both outputs in one pipe, so that what it writes stays in its order.
-fn start(invocation: &Invocation, bounds: Bounds, mark: &str) -> io::Result<(Receiver, Child)> {
+fn start(invocation: &Invocation, bounds: &Bounds, mark: &str) -> io::Result<(Receiver, Child)> {
     let (reader, writer) = io::pipe()?;
     let mut command = if is_installed("sh") {
         let mut command = Command::new("sh");
         // Address space costs nothing, and programs of Go and Java take more of it than they need.
         let data = (bounds.memory >> 10).saturating_mul(2);
-        command.args(["-c", PREPARE]).arg(data.to_string()).arg(invocation.program);
+        command.args(["-c", PREPARE]).arg(data.to_string());
+        // The kernel knows of one process at a time. It is the second to act, so that the reason is told.
+        command.arg(bounds.cpu.as_secs().saturating_mul(2).max(1).to_string()).arg(invocation.program);
         command
     } else {
         Command::new(invocation.program)
     };
     let child = command
         .args(&invocation.arguments)
+        .env_clear()
+        .envs(bounds.environment.kept())
         .env(MARK, mark)
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
@@ -190,10 +203,13 @@ mod tests {
 
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { memory: 256 << 20, tasks: 64 };
+    fn bounds() -> Bounds {
+        let (cpu, environment) = (Duration::from_secs(60), Environment::default());
+        Bounds { memory: 256 << 20, tasks: 64, cpu, environment }
+    }
 
     async fn shell(text: &str, limit: Duration) -> Ended {
-        run(&Invocation::shell("sh", text), BOUNDS, limit, &CancellationToken::new()).await
+        run(&Invocation::shell("sh", text), &bounds(), limit, &CancellationToken::new()).await
     }
 
     /// How many processes have that command line.
@@ -221,7 +237,7 @@ mod tests {
         assert_eq!(shell("true", LONG).await, Ended { output: String::new(), failure: None });
         assert_eq!(shell("kill -9 $$", LONG).await.failure.as_deref(), Some("signal: killed"));
         let missing = Invocation::words("no-such-program", "");
-        let missing = run(&missing, BOUNDS, LONG, &CancellationToken::new()).await;
+        let missing = run(&missing, &bounds(), LONG, &CancellationToken::new()).await;
         assert_eq!(
             missing.failure.unwrap(),
             r#"exec: "no-such-program": executable file not found in $PATH"#
@@ -278,10 +294,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn commands_that_compute_for_too_long_are_killed_whether_one_or_many() {
+        let bounds = Bounds { cpu: Duration::from_secs(1), ..bounds() };
+        for text in ["while :; do :; done", "for i in 1 2 3 4; do (while :; do :; done) & done; wait"] {
+            let command = Invocation::shell("sh", text);
+            let ended = run(&command, &bounds, LONG, &CancellationToken::new()).await;
+            let told = "signal: killed: more than 1 s of CPU time (-command-cpu)";
+            assert_eq!(ended.failure.as_deref(), Some(told), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn commands_see_what_programs_need_and_nothing_else_of_the_environment() {
+        // Variables of this process that nobody has named.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let see = async |environment: Environment| {
+            let bounds = Bounds { environment, ..bounds() };
+            let seen = run(&Invocation::shell("sh", "env"), &bounds, LONG, &CancellationToken::new()).await;
+            let names = seen.output.lines().filter_map(|line| Some(line.split_once('=')?.0.to_owned()));
+            names.collect::<Vec<_>>()
+        };
+        let names = see(Environment::default()).await;
+        let has = |names: &[String], name: &str| names.iter().any(|known| known == name);
+        assert!(has(&names, "PATH") && has(&names, MARK), "{names:?}");
+        assert!(!names.iter().any(|name| name.starts_with("CARGO")), "{names:?}");
+        let names = see(Environment::with(vec!["CARGO_MANIFEST*".to_owned()])).await;
+        assert!(has(&names, "CARGO_MANIFEST_DIR") && !has(&names, "CARGO_PKG_NAME"), "{names:?}");
+    }
+
+    #[tokio::test]
     async fn a_command_ends_when_it_is_stopped() {
         let stop = CancellationToken::new();
         stop.cancel();
-        let ended = run(&Invocation::shell("sh", "sleep 100"), BOUNDS, LONG, &stop).await;
+        let ended = run(&Invocation::shell("sh", "sleep 100"), &bounds(), LONG, &stop).await;
         assert_eq!(ended.failure.as_deref(), Some("signal: killed"));
     }
 }

@@ -163,6 +163,8 @@ mod tests {
             ("-service-account=flagger=run", "service-account"),
             ("-tls-cert-file=cert.pem", "tls-key-file"),
             ("-command-memory=1", "command-memory"),
+            ("-command-cpu=5", "command-cpu"),
+            ("-command-environment=A=b", "command-environment"),
             ("-state-file=a -state-config-map=b", "state-config-map"),
             ("-source-secret=a@", "source-secret"),
         ] {

@@ -30,7 +30,7 @@ use crate::access::Asked;
 use crate::accounts::Accounts;
 use crate::answers::{Reply, empty, text};
 use crate::canaries::Canaries;
-use crate::command::Bounds;
+use crate::command::{Bounds, Environment};
 use crate::flags::{Auth, CommandFlags, Flags, ScenarioFlags, SecurityFlags, StateFlags};
 use crate::gates::Gates;
 use crate::origin::{is_inside, own_addresses};
@@ -129,7 +129,14 @@ async fn state(flags: Flags, client: Option<Client>, canaries: Canaries) -> anyh
         logging: _,
     } = flags;
     let StateFlags { state_file, state_config_map, kubeconfig: _ } = state;
-    let CommandFlags { commands, command_memory, command_processes, failed_task_status } = commands;
+    let CommandFlags {
+        commands,
+        command_memory,
+        command_processes,
+        command_cpu,
+        command_environment,
+        failed_task_status,
+    } = commands;
     let SecurityFlags {
         auth,
         trust_loopback,
@@ -173,7 +180,12 @@ async fn state(flags: Flags, client: Option<Client>, canaries: Canaries) -> anyh
         targets: Targets::new(allow_target, addresses),
         auth,
         commands,
-        bounds: Bounds { memory: command_memory << 20, tasks: command_processes },
+        bounds: Bounds {
+            memory: command_memory << 20,
+            tasks: command_processes,
+            cpu: command_cpu,
+            environment: Environment::with(command_environment),
+        },
         namespaces: (!namespace_regexp.is_empty()).then(|| Regex::new(&namespace_regexp)).transpose()?,
         timeout,
         max_rate,

@@ -111,7 +111,7 @@ async fn blocking(
     let (with_output, canary) = (payload.is_set("returnCmdOutput"), payload.canary());
     let state = state.clone();
     unbound(async move {
-        let Ended { output, failure } = run(&invocation, state.bounds, state.timeout, &place.stop).await;
+        let Ended { output, failure } = run(&invocation, &state.bounds, state.timeout, &place.stop).await;
         log(&canary, &cmd, &output, failure.as_deref(), true);
         match failure {
             None if with_output => text(StatusCode::OK, output),
@@ -143,7 +143,7 @@ fn queued(state: &Arc<State>, caller: &Caller, payload: &Payload, cmd: String) -
     let bound_to = bound_to(payload);
     enqueue(state, payload, identity, move |stop| async move {
         let invocation = Invocation::shell("sh", &cmd);
-        let work = run(&invocation, shared.bounds, shared.timeout, &stop);
+        let work = run(&invocation, &shared.bounds, shared.timeout, &stop);
         let ended = match &bound_to {
             None => work.await,
             Some((namespace, name)) => tokio::select! {

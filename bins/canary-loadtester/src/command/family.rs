@@ -1,9 +1,10 @@
 //! Everything that a command has started: its process group, and what has left the group, known by a mark in the environment.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use rustix::param::page_size;
+use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitpgid,
     waitpid,
@@ -21,6 +22,8 @@ pub(super) struct Taken {
     pub(super) tasks: u64,
     /// Memory of their own, in bytes.
     pub(super) memory: u64,
+    /// Time on a processor, also of processes that have ended.
+    pub(super) cpu: Duration,
 }
 
 /// The processes of one command. They are killed when this goes out of scope, also when whoever ran them is given up.
@@ -29,6 +32,8 @@ pub(super) struct Family {
     mark: Vec<u8>,
     /// Processes that are others', by number and start.
     strangers: HashSet<(i32, u64)>,
+    /// Ticks on a processor, by number and start. Who has ended is still in it.
+    ticks: HashMap<(i32, u64), u64>,
 }
 
 /// A line of `/proc/PID/stat`, as far as it matters.
@@ -37,13 +42,16 @@ struct Process {
     group: i32,
     start: u64,
     tasks: u64,
+    /// Its own ticks on a processor.
+    ticks: u64,
 }
 
 impl Family {
     /// Those of a process group, and those with the mark.
     pub(super) fn new(group: Option<u32>, mark: &str) -> Self {
         let group = group.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Self { group, mark: format!("{MARK}={mark}").into_bytes(), strangers: HashSet::new() }
+        let mark = format!("{MARK}={mark}").into_bytes();
+        Self { group, mark, strangers: HashSet::new(), ticks: HashMap::new() }
     }
 
     /// What they take now.
@@ -52,7 +60,10 @@ impl Family {
         for process in self.members() {
             taken.tasks += process.tasks;
             taken.memory += own_memory(process.pid);
+            self.ticks.insert((process.pid, process.start), process.ticks);
         }
+        let ticks: u64 = self.ticks.values().sum();
+        taken.cpu = Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1));
         taken
     }
 
@@ -138,11 +149,13 @@ fn stat(pid: i32) -> Option<Process> {
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let is_alive = !matches!(fields.first()?, &"Z" | &"X");
     is_alive.then_some(())?;
+    let field = |at: usize| fields.get(at)?.parse::<u64>().ok();
     Some(Process {
         pid,
         group: fields.get(2)?.parse().ok()?,
-        tasks: fields.get(17)?.parse().ok()?,
-        start: fields.get(19)?.parse().ok()?,
+        tasks: field(17)?,
+        start: field(19)?,
+        ticks: field(11)? + field(12)?,
     })
 }
 

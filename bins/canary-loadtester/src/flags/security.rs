@@ -1,7 +1,9 @@
 //! Flags that say who may do what.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use canary_api::GoDuration;
 use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
 
@@ -65,6 +67,12 @@ pub(crate) struct CommandFlags {
     /// Most processes and threads of one command with all that it starts
     #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) command_processes: u64,
+    /// Most time on a processor of one command with all that it starts
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = cpu_time)]
+    pub(crate) command_cpu: Duration,
+    /// Variables of the environment that commands see beside the usual ones: names, or beginnings such as SHOP_*; `*`: all
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = variable)]
+    pub(crate) command_environment: Vec<String>,
     /// Status of the answer when a blocking task fails: 500 as in Flagger, whose hook client drops the text of such an
     /// answer and tries again, or 412
     #[arg(long, value_name = "STATUS", default_value_t = 500, value_parser = clap::value_parser!(u16).range(400..600))]
@@ -105,6 +113,19 @@ pub(crate) enum Commands {
     Shell,
     /// None
     None,
+}
+
+fn cpu_time(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<GoDuration>().ok().map(GoDuration::to_std);
+    let parsed = parsed.filter(|time| *time >= Duration::from_secs(1));
+    parsed.ok_or_else(|| "it takes a duration of at least 1s, such as 10m".to_owned())
+}
+
+fn variable(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('*').unwrap_or(text);
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let wrong = || format!("{text:?} is no name of a variable; it takes names such as STAGE or SHOP_*");
+    (is_name && !text.is_empty()).then(|| text.to_owned()).ok_or_else(wrong)
 }
 
 fn allowed(text: &str) -> Result<Allowed, String> {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::canaries::Canaries;
-use crate::command::Bounds;
+use crate::command::{Bounds, Environment};
 use crate::flags::{Auth, Commands};
 use crate::gates::Gates;
 use crate::queue::Queue;
@@ -71,7 +71,12 @@ fn open() -> State {
         targets: Targets::new(vec![Allowed::Range("127.0.0.0/8".parse().unwrap())], vec![]),
         auth: Auth::None,
         commands: Commands::Bound,
-        bounds: Bounds { memory: 256 << 20, tasks: 64 },
+        bounds: Bounds {
+            memory: 256 << 20,
+            tasks: 64,
+            cpu: Duration::from_secs(60),
+            environment: Environment::default(),
+        },
         namespaces: None,
         timeout: Duration::from_secs(30),
         max_rate: 1000.0,
