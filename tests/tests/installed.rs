@@ -38,6 +38,24 @@ async fn change(installation: &Installation, kind: &str, name: &str, patch: Valu
     api.patch(name, &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
 }
 
+/// Another image of the first container, which all targets call the same.
+fn image(image: &str) -> Value {
+    let containers = json!([{"name": "podinfod", "image": image}]);
+    json!({"spec": {"template": {"spec": {"containers": containers}}}})
+}
+
+/// Deletes a primary and waits for its successor.
+async fn made_anew(installation: &Installation, kind: &str, name: &str) {
+    let api = installation.api(kind);
+    let gone = api.get(name).await.unwrap().metadata.uid;
+    installation.delete(kind, name).await.unwrap();
+    let back = await_condition(api, name, |object: Option<&DynamicObject>| {
+        object.is_some_and(|object| object.metadata.uid != gone)
+    });
+    let waited = tokio::time::timeout(PATIENCE, back).await;
+    assert!(waited.is_ok(), "{name} did not come back; the controller wrote:\n{}", installation.log());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_charts_rights_are_enough_for_a_rollout_and_none_is_spare() {
     let (Some(assets), Some(helm), Some(canaryd)) = (installed(), tool("HELM"), tool("CANARYD")) else {
@@ -80,18 +98,21 @@ async fn the_charts_rights_are_enough_for_a_rollout_and_none_is_spare() {
     change(&installation, "ConfigMap", "podinfo", json!({"data": {"color": "green"}})).await;
     change(&installation, "Secret", "podinfo", json!({"stringData": {"token": "two"}})).await;
     change(&installation, "HorizontalPodAutoscaler", "podinfo", json!({"spec": {"maxReplicas": 5}})).await;
-    let image = json!([{"name": "podinfod", "image": "podinfo:2"}]);
-    change(
-        &installation,
-        "Deployment",
-        "podinfo",
-        json!({"spec": {"template": {"spec": {"containers": image}}}}),
-    )
-    .await;
+    change(&installation, "Deployment", "podinfo", image("podinfo:2")).await;
     until(&installation, "podinfo", "Progressing").await;
     // A controller that is started anew looks for the event that its predecessor may not have sent.
     installation.stop().await.unwrap();
     installation.run().await.unwrap();
+    until(&installation, "podinfo", "Succeeded").await;
+    // A primary that somebody deletes while nobody has judged the next revision yet is what was promoted.
+    change(&installation, "Deployment", "podinfo", image("podinfo:3")).await;
+    change(&installation, "DaemonSet", "agent", image("agent:2")).await;
+    for (canary, kind) in [("podinfo", "Deployment"), ("agent", "DaemonSet")] {
+        until(&installation, canary, "Progressing").await;
+        made_anew(&installation, kind, &format!("{canary}-primary")).await;
+    }
+    let primary = installation.api("Deployment").get("podinfo-primary").await.unwrap();
+    assert_eq!(primary.data["spec"]["template"]["spec"]["containers"][0]["image"], "podinfo:2");
     until(&installation, "podinfo", "Succeeded").await;
     installation.delete("Canary", "reverted").await.unwrap();
     let followed = await_condition(
@@ -111,7 +132,7 @@ async fn the_charts_rights_are_enough_for_a_rollout_and_none_is_spare() {
     assert_eq!(service.data["spec"]["selector"]["app"], "podinfo-primary");
     let primary = installation.api("Deployment").get("podinfo-primary").await.unwrap();
     assert!(primary.data["status"]["readyReplicas"].as_i64() >= Some(1), "{}", primary.data);
-    assert_eq!(primary.data["spec"]["template"]["spec"]["containers"][0]["image"], "podinfo:2");
+    assert_eq!(primary.data["spec"]["template"]["spec"]["containers"][0]["image"], "podinfo:3");
     assert!(
         installation.api("Canary").get("podinfo").await.is_ok(),
         "the definitions went, and all canaries"

@@ -103,6 +103,8 @@ fn fixed() -> Vec<Right> {
             "targets and primaries",
         ),
         always("apps", "daemonsets", &WRITE, "targets and primaries"),
+        always("apps", "replicasets", &["list"], "what a primary was that somebody deleted"),
+        always("apps", "controllerrevisions", &["list"], "what a primary was that somebody deleted"),
         always("autoscaling", "horizontalpodautoscalers", &WRITE, "autoscalers of primaries"),
         always(
             "keda.sh",

@@ -10,6 +10,7 @@ mod copier;
 mod daemonset;
 mod deployment;
 mod knative;
+mod past;
 mod primary;
 mod readiness;
 mod scheduling;

@@ -20,6 +20,8 @@ type Key = (String, String, String);
 pub enum Operation {
     /// [`Objects::get`].
     Get,
+    /// [`Objects::list`].
+    List,
     /// [`Objects::create`].
     Create,
     /// [`Objects::replace`].
@@ -159,6 +161,14 @@ impl Objects for MemoryObjects {
         let mut state = self.state();
         state.begin(Operation::Get, kind)?;
         Ok(state.objects.get(&key(kind, namespace, name)).cloned())
+    }
+
+    async fn list(&self, kind: &ApiResource, namespace: &str) -> Result<Vec<Value>, ObjectError> {
+        let mut state = self.state();
+        state.begin(Operation::List, kind)?;
+        let (plural, of_kind) = (resource_name(kind), state.objects.iter());
+        let found = of_kind.filter(|((kind, place, _), _)| *kind == plural && place == namespace);
+        Ok(found.map(|(_, object)| object.clone()).collect())
     }
 
     async fn create(&self, kind: &ApiResource, object: &Value) -> Result<Value, ObjectError> {

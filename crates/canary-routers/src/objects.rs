@@ -1,9 +1,9 @@
 //! How routers read and write Kubernetes objects: by kind, as JSON, so that fields nobody here knows survive a write.
 //!
-//! Reads may come from a cache; writes are conditional. Not for lists and watches, which are the caller's business.
+//! Reads may come from a cache; writes are conditional. Not for watches, which are the caller's business.
 
 use async_trait::async_trait;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
@@ -19,6 +19,9 @@ pub trait Objects: Send + Sync {
         namespace: &str,
         name: &str,
     ) -> Result<Option<Value>, ObjectError>;
+
+    /// All objects of that kind in the namespace, read from the API server.
+    async fn list(&self, kind: &ApiResource, namespace: &str) -> Result<Vec<Value>, ObjectError>;
 
     /// Creates `object` (its metadata names it) and returns it as stored.
     async fn create(&self, kind: &ApiResource, object: &Value) -> Result<Value, ObjectError>;
@@ -202,6 +205,11 @@ impl Objects for LiveObjects {
             Ok(object) => to_value(&object).map(Some),
             Err(error) => ObjectError::from_kube(&error).unless_absent().map(|()| None),
         }
+    }
+
+    async fn list(&self, kind: &ApiResource, namespace: &str) -> Result<Vec<Value>, ObjectError> {
+        let found = self.api(kind, namespace).list(&ListParams::default()).await;
+        found.map_err(|e| ObjectError::from_kube(&e))?.items.iter().map(to_value).collect()
     }
 
     async fn create(&self, kind: &ApiResource, object: &Value) -> Result<Value, ObjectError> {

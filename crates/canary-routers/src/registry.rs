@@ -176,6 +176,9 @@ impl Objects for Nowhere {
     async fn get(&self, _: &ApiResource, _: &str, _: &str) -> Result<Option<Value>, ObjectError> {
         Self::unreachable()
     }
+    async fn list(&self, _: &ApiResource, _: &str) -> Result<Vec<Value>, ObjectError> {
+        Self::unreachable()
+    }
     async fn create(&self, _: &ApiResource, _: &Value) -> Result<Value, ObjectError> {
         Self::unreachable()
     }

@@ -4,6 +4,7 @@ mod autoscaler;
 mod conditions;
 mod daemon_set;
 mod deployment;
+mod replica_sets;
 mod rolling;
 
 use serde_json::Value;

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::command::Commands;
 use crate::scene::{Scene, available, canary, look, scene};
-use crate::setting::{DEPLOYMENTS, NAME, PRIMARY, Setting};
+use crate::setting::{DEPLOYMENTS, NAME, NAMESPACE, PRIMARY, REPLICA_SETS, Setting};
 
 /// The book of one run.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub(crate) struct Ledger {
     pub(crate) tried: Vec<String>,
     /// The last of them.
     applied_image: String,
+    /// The image of the revision that was promoted last.
+    promoted_image: String,
     pub(crate) commands: Commands,
     /// The revision and the configuration that failed last, while nothing else was begun.
     failed_with: Option<(String, String)>,
@@ -85,6 +87,9 @@ impl Ledger {
             self.tried.push(after.target_image.clone());
             self.applied_image.clone_from(&after.target_image);
         }
+        if after.promoted != before.promoted {
+            self.promoted_image.clone_from(&self.applied_image);
+        }
         if request.verb == "delete" {
             return Err(format!("{} {} was deleted", request.resource, request.name));
         }
@@ -92,6 +97,7 @@ impl Ledger {
         traffic(&before, &after, &facts, setting)?;
         capacity(&before, &after, &facts, setting)?;
         self.promotion(request, &before, &after, &facts, setting)?;
+        self.made_anew(&before, &after, &facts)?;
         status(request, (&before, &after), &facts, setting, &self.applied_image)
     }
 
@@ -120,6 +126,28 @@ impl Ledger {
             _ => self.failed_with = None,
         }
         if again { self.commands.begun_again() } else { Ok(()) }
+    }
+
+    /// A primary that somebody deleted comes back as what was promoted, as long as that is kept.
+    fn made_anew(&self, before: &Scene, after: &Scene, facts: &Facts<'_>) -> Result<(), String> {
+        let Some(image) = after.primary_image.as_deref().filter(|_| before.primary_image.is_none()) else {
+            return Ok(());
+        };
+        let wanted = match before.phase.as_str() {
+            "" | "Initializing" => return Ok(()),
+            "Promoting" | "Finalising" => &self.applied_image,
+            _ => &self.promoted_image,
+        };
+        let kept = facts.view.list(REPLICA_SETS, NAMESPACE);
+        let is_kept = kept.iter().any(|set| {
+            set["metadata"]["ownerReferences"][0]["name"] == NAME
+                && set.pointer("/spec/template/spec/containers/0/image").and_then(|i| i.as_str())
+                    == Some(wanted)
+        });
+        let right = image == wanted || !is_kept || facts.stale;
+        require(right, || {
+            format!("in {} a primary was made of {image}, and {wanted} was promoted", before.phase)
+        })
     }
 
     fn promotion(

@@ -38,6 +38,8 @@ pub(crate) struct Scene {
     pub(crate) phase: String,
     /// The revision that the status names as applied.
     pub(crate) applied: String,
+    /// The one that it names as promoted.
+    pub(crate) promoted: String,
     /// The configuration that it names.
     pub(crate) configs: String,
     pub(crate) max_weight: i64,
@@ -67,6 +69,7 @@ pub(crate) fn scene(view: &View<'_>, mesh: Mesh) -> Scene {
         primary_replicas: primary.map_or(0, |p| p["spec"]["replicas"].as_i64().unwrap_or(1)),
         phase: text(&canary["status"]["phase"]),
         applied: text(&canary["status"]["lastAppliedSpec"]),
+        promoted: text(&canary["status"]["lastPromotedSpec"]),
         configs: canary["status"]["trackedConfigs"].to_string(),
         max_weight: Setting::max_weight(canary),
         apex: look(view, "services", NAME)

@@ -12,6 +12,7 @@ pub(crate) const NAME: &str = "podinfo";
 pub(crate) const PRIMARY: &str = "podinfo-primary";
 pub(crate) const CANARIES: &str = "canaries.flagger.app";
 pub(crate) const DEPLOYMENTS: &str = "deployments.apps";
+pub(crate) const REPLICA_SETS: &str = "replicasets.apps";
 pub(crate) const AUTOSCALERS: &str = "horizontalpodautoscalers.autoscaling";
 pub(crate) const VIRTUAL_SERVICES: &str = "virtualservices.networking.istio.io";
 pub(crate) const HTTP_ROUTES: &str = "httproutes.gateway.networking.k8s.io";

@@ -1,6 +1,6 @@
 //! From a canary to what the handler of its workload is told.
 
-use canary_core::{Autoscaler, Status, WorkloadSpec};
+use canary_core::{Autoscaler, Phase, Status, WorkloadSpec};
 
 use super::ValidCanary;
 use crate::spec::AutoscalerRef;
@@ -15,8 +15,28 @@ impl ValidCanary {
         workload.primary_ready_threshold = analysis.primary_ready_threshold.unwrap_or(100);
         workload.target_ready_threshold = analysis.canary_ready_threshold.unwrap_or(100);
         workload.last_transition = status.last_transition;
+        workload.promoted = promoted(status);
         workload
     }
+}
+
+/// The revision that the primary has to run.
+fn promoted(status: &Status) -> Option<String> {
+    let revision = match status.phase {
+        // The first revision is yet to be set up.
+        Phase::Unset | Phase::Initializing => return None,
+        // It was given the analysed one, whether its pods follow or not.
+        Phase::Promoting | Phase::Finalising => &status.last_applied,
+        Phase::Initialized
+        | Phase::Waiting
+        | Phase::Progressing
+        | Phase::WaitingPromotion
+        | Phase::Succeeded
+        | Phase::Failed
+        | Phase::Terminating
+        | Phase::Terminated => &status.last_promoted,
+    };
+    (!revision.is_empty()).then(|| revision.clone())
 }
 
 fn autoscaler(written: &AutoscalerRef) -> Autoscaler {

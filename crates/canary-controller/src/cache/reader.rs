@@ -87,6 +87,10 @@ impl Objects for Reader {
         Ok(store.get(&key))
     }
 
+    async fn list(&self, kind: &ApiResource, namespace: &str) -> Result<Vec<Value>, ObjectError> {
+        self.cache.live().list(kind, namespace).await
+    }
+
     async fn create(&self, kind: &ApiResource, object: &Value) -> Result<Value, ObjectError> {
         let answer = self.cache.live().create(kind, object).await;
         if matches!(answer, Err(ObjectError::AlreadyExists(_))) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::selection::discovered_ports;
 use super::source::{Kind, Source, template_of};
-use super::{Pods, Selector, WorkloadSettings, primary};
+use super::{Pods, Selector, WorkloadSettings, past, primary};
 use crate::configs::Configs;
 use crate::failure::{Explain as _, Within as _};
 use crate::generated::primary_name;
@@ -43,13 +43,21 @@ impl Copier {
     pub(super) async fn source(&self, spec: &WorkloadSpec) -> Result<Source, WorkloadError> {
         let object = self.target(spec).await?;
         let selector = self.selector(spec, &object)?;
-        let configs = if self.settings.config_tracking {
-            let template = template_of(self.kind, &object);
-            Some(Configs::collect(&*self.objects, &spec.namespace, &template).await?)
-        } else {
-            None
-        };
+        let configs = self.configs_of(spec, &object).await?;
         Ok(Source { kind: self.kind, object, selector, configs })
+    }
+
+    /// The configs that a workload uses, when they are tracked.
+    pub(super) async fn configs_of(
+        &self,
+        spec: &WorkloadSpec,
+        workload: &Value,
+    ) -> Result<Option<Configs>, WorkloadError> {
+        if !self.settings.config_tracking {
+            return Ok(None);
+        }
+        let template = template_of(self.kind, workload);
+        Configs::collect(&*self.objects, &spec.namespace, &template).await.map(Some)
     }
 
     /// How the target's pods are selected and which ports they serve.
@@ -82,8 +90,18 @@ impl Copier {
         if let Some(primary) = present {
             return self.restore_configs(spec, &source, &primary).await.within(whole);
         }
-        self.write_configs(spec, &source).await.within(whole)?;
-        let object = primary::created(&source, spec, &self.settings);
+        let object = match past::promoted(self, spec, &source).await.within(whole)? {
+            None => {
+                self.write_configs(spec, &source).await.within(whole)?;
+                primary::created(&source, spec, &self.settings)
+            }
+            Some(promoted) => {
+                // Copies that are there are what was promoted with it.
+                let object = primary::created(&promoted, spec, &self.settings);
+                self.restore_configs(spec, &promoted, &object).await.within(whole)?;
+                object
+            }
+        };
         let name = primary_name(&spec.target);
         let created = self.objects.create(&self.kind.resource(), &object).await;
         created

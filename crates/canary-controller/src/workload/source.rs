@@ -2,7 +2,7 @@
 //! Not for reading it.
 
 use canary_core::WorkloadSpec;
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet};
 use kube::core::ApiResource;
 use serde_json::Value;
 
@@ -30,6 +30,14 @@ impl Kind {
         match self {
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
             Self::DaemonSet => ApiResource::erase::<DaemonSet>(&()),
+        }
+    }
+
+    /// What its controller keeps of each template that it had.
+    pub(super) fn past(self) -> ApiResource {
+        match self {
+            Self::Deployment => ApiResource::erase::<ReplicaSet>(&()),
+            Self::DaemonSet => ApiResource::erase::<ControllerRevision>(&()),
         }
     }
 

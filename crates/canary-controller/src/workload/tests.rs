@@ -15,6 +15,7 @@ use crate::Settings;
 mod daemonset;
 mod knative;
 mod observing;
+mod past;
 mod primary;
 mod scaling;
 mod service;

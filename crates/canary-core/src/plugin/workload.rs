@@ -41,7 +41,7 @@ pub trait Workload: Send + Sync {
     /// Target and primary as they are. A target that does not exist is an error.
     async fn observe(&self, spec: &WorkloadSpec, now: Timestamp) -> Result<WorkloadState, WorkloadError>;
 
-    /// Creates the primary from the target when it is missing.
+    /// Creates the primary when it is missing: of the target, or of the revision that was promoted last.
     async fn ensure_primary(&self, spec: &WorkloadSpec) -> Result<(), WorkloadError>;
 
     /// Copies the target's template to the primary, provided that the target still has `revision`.
@@ -75,6 +75,9 @@ pub struct WorkloadSpec {
     pub target_ready_threshold: i64,
     /// When the canary's status was last written; a DaemonSet's deadline counts from it.
     pub last_transition: Option<Timestamp>,
+    /// The revision that the primary has to run, as far as one is known: a primary that is missing is made of it and not of
+    /// what the target is now, where it can still be had.
+    pub promoted: Option<String>,
 }
 
 impl WorkloadSpec {
@@ -90,6 +93,7 @@ impl WorkloadSpec {
             primary_ready_threshold: 100,
             target_ready_threshold: 100,
             last_transition: None,
+            promoted: None,
         }
     }
 }

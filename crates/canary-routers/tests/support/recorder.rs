@@ -51,6 +51,9 @@ impl Objects for Recorder {
         self.note(kind, namespace, name);
         self.objects.get(kind, namespace, name).await
     }
+    async fn list(&self, kind: &ApiResource, namespace: &str) -> Result<Vec<Value>, ObjectError> {
+        self.objects.list(kind, namespace).await
+    }
     async fn create(&self, kind: &ApiResource, object: &Value) -> Result<Value, ObjectError> {
         self.objects.create(kind, object).await
     }

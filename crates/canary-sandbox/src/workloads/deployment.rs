@@ -57,6 +57,7 @@ impl Cluster {
         }
         rollout.forget_old(deployment["spec"]["revisionHistoryLimit"].as_u64().unwrap_or(10));
 
+        self.write_replica_sets(&deployment, &rollout);
         let counts = count(&rollout, &deployment, now);
         let current = self.find(BuiltIn::Deployment, namespace, name).unwrap_or(deployment);
         let set = rollout.sets.last().map(|s| s.name.clone());

@@ -224,3 +224,28 @@ fn a_deleted_namespace_takes_everything_with_it() {
     assert!(world.sandbox.get("namespaces", "", "test").is_none());
     assert!(world.sandbox.list("deployments.apps", "test").is_empty());
 }
+
+#[test]
+fn the_templates_that_a_deployment_had_stay_as_replica_sets_until_its_history_is_full() {
+    let mut world = World::new();
+    let mut object = deployment("x:1", 2);
+    object["spec"]["revisionHistoryLimit"] = 1.into();
+    world.put(object);
+    let images = |world: &World| {
+        let sets = world.sandbox.list("replicasets.apps", "test");
+        let image = |set: &Value| set["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+        let mut images: Vec<_> =
+            sets.iter().map(|set| (image(set), set["spec"]["replicas"].clone())).collect();
+        images.sort_by_key(|(image, _)| image.to_string());
+        json!(images)
+    };
+    for image in ["x:2", "x:3"] {
+        world.pass(60);
+        world.patch(&json!({"spec": {"template": template(image, &json!({"app": "d"}))}}));
+    }
+    world.pass(60);
+    assert_eq!(images(&world), json!([["x:2", 0], ["x:3", 2]]));
+    let set = world.sandbox.list("replicasets.apps", "test").remove(0);
+    assert_eq!(set["metadata"]["ownerReferences"][0]["name"], "d");
+    assert!(set["spec"]["template"]["metadata"]["labels"]["pod-template-hash"].is_string());
+}

@@ -163,7 +163,7 @@ impl Cluster {
         name
     }
 
-    pub(super) fn make_uid(&mut self) -> String {
+    pub(crate) fn make_uid(&mut self) -> String {
         let count = self.draw();
         let (high, low) = (mix(count), mix(count ^ u64::MAX));
         format!(

@@ -40,6 +40,14 @@
 - apiGroups: ["apps"]
   resources: ["daemonsets"]
   verbs: ["get", "list", "watch", "create", "update"]
+# what a primary was that somebody deleted
+- apiGroups: ["apps"]
+  resources: ["replicasets"]
+  verbs: ["list"]
+# what a primary was that somebody deleted
+- apiGroups: ["apps"]
+  resources: ["controllerrevisions"]
+  verbs: ["list"]
 # autoscalers of primaries
 - apiGroups: ["autoscaling"]
   resources: ["horizontalpodautoscalers"]
