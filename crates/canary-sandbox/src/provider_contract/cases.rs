@@ -109,7 +109,8 @@ async fn case(name: &str, subject: &'static dyn ProviderSubject) -> Result<(), S
         "errors_show_no_secrets" => {
             for status in [401, 404, 500] {
                 let Err(error) = refuses(status).await? else { return Err("expected an error".into()) };
-                let text = error.to_string();
+                // Both forms: the second one is what a panic would show.
+                let text = format!("{error} {error:?}");
                 if let Some(n) = subject.secrets().iter().position(|secret| text.contains(secret.as_str())) {
                     return Err(format!("secret {n} is in the text of the error for status {status}"));
                 }
