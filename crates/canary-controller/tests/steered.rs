@@ -5,6 +5,7 @@
 mod farm;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use canary_api::{COMMAND_ANNOTATION, HISTORY_ANNOTATION, STEERING_ANNOTATION};
 use canary_controller::Settings;
@@ -229,4 +230,24 @@ fn a_controller_killed_at_any_request_carries_an_abort_out_once() {
 #[test]
 fn a_controller_killed_at_any_request_carries_a_full_promotion_out_once() {
     killed_at_each_request_after("promote-full", "Succeeded");
+}
+
+#[test]
+fn the_last_of_two_commands_that_a_cache_shows_late_is_taken_at_little_cost() {
+    let sandbox = sandbox();
+    live(&sandbox, Settings::default(), Arc::new(Open), async {
+        until(&sandbox, "initialized", || phase(&sandbox) == "Initialized").await;
+        apply_image(&sandbox, NEW);
+        until(&sandbox, "20 %", || canary_weight(&sandbox) == Some(20)).await;
+        // The controller sees neither before its next tick.
+        sandbox.hold_watches(CANARIES, Duration::from_secs(30));
+        say(&sandbox, "1", "pause", None);
+        say(&sandbox, "2", "abort", None);
+        let before = sandbox.requests();
+        pass(25).await;
+        assert_eq!(answer(&sandbox, "2").unwrap()["refused"], Value::Null);
+        assert_eq!((phase(&sandbox).as_str(), canary_weight(&sandbox)), ("Failed", Some(0)));
+        let requests = sandbox.requests().since(&before).without_watches();
+        assert!(requests < 20, "{requests} requests");
+    });
 }
