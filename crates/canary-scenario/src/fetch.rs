@@ -1,5 +1,6 @@
 //! Fetches the data of a scenario anew for each run, within limits, and says what it got.
 
+mod git;
 pub(crate) mod oci;
 
 use std::collections::BTreeMap;
@@ -160,6 +161,11 @@ impl Fetcher {
         }
         if let Some(url) = &source.url {
             return self.address(url, source.sha256.is_some(), most, key).await;
+        }
+        if let Some(git) = &source.git {
+            let content = self.git(git, source.sha256.is_some(), most).await?;
+            self.keep(key, None, &content);
+            return Ok(content);
         }
         if let Some(artifact) = &source.oci {
             let content = self.artifact(artifact, source.sha256.is_some(), most).await?;

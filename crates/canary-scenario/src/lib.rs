@@ -39,6 +39,7 @@ pub use report::{Histogram64, RunReport, Second, Seconds};
 pub use scenario::{Ready, Scenario};
 pub use setting::{CanaryNames, Setting};
 pub use spec::{
-    ArrivalsSpec, CleanupAt, CleanupBudget, FeedSpec, FlowSpec, FormatSpec, LoadSpec, Mode, ObjectKey,
-    OnFetchError, OrderSpec, ProtocolSpec, RealSpec, ScenarioFile, SourceSpec, StageSpec, StepSpec, schema,
+    ArrivalsSpec, CleanupAt, CleanupBudget, FeedSpec, FlowSpec, FormatSpec, GitFile, LoadSpec, Mode,
+    ObjectKey, OnFetchError, OrderSpec, ProtocolSpec, RealSpec, ScenarioFile, SourceSpec, StageSpec,
+    StepSpec, schema,
 };

@@ -15,6 +15,7 @@ impl SourceSpec {
             .file
             .as_deref()
             .or(self.url.as_deref().map(|url| url.split(['?', '#']).next().unwrap_or(url)))
+            .or(self.git.as_ref().map(|git| git.path.as_str()))
             .or(self.oci.as_deref().and_then(|oci| oci.split_once('#').map(|(_, file)| file)))
             .or(object.map(|object| object.key.as_str()));
         named.unwrap_or_default()
@@ -31,6 +32,7 @@ impl SourceSpec {
             self.inline.is_some(),
             self.file.is_some(),
             self.url.is_some(),
+            self.git.is_some(),
             self.oci.is_some(),
             self.config_map.is_some(),
             self.secret.is_some(),
@@ -38,7 +40,7 @@ impl SourceSpec {
         if given.iter().filter(|given| **given).count() != 1 {
             return Err((
                 "",
-                "it takes exactly one of inline, file, url, oci, configMap and secret".to_owned(),
+                "it takes exactly one of inline, file, url, git, oci, configMap and secret".to_owned(),
             ));
         }
         if let Some(max) = &self.max {
@@ -64,6 +66,9 @@ impl SourceSpec {
             if !parsed.username().is_empty() || parsed.password().is_some() {
                 return Err((".url", "it takes no user and no password".to_owned()));
             }
+        }
+        if let Some(git) = &self.git {
+            git.check()?;
         }
         if let Some(oci) = &self.oci {
             Artifact::parse(oci).map_err(|why| (".oci", why))?;

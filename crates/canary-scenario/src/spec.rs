@@ -145,7 +145,8 @@ pub struct RealSpec {
     pub rise: Option<String>,
 }
 
-/// Where data comes from: exactly one of `inline`, `file`, `url`, `oci`, `configMap` and `secret`.
+/// Where data comes from: exactly one of `inline`, `file`, `url`, `git`, `oci`, `configMap` and
+/// `secret`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SourceSpec {
@@ -155,6 +156,8 @@ pub struct SourceSpec {
     pub file: Option<String>,
     /// An address; with `sha256`, unless the load tester trusts the host.
     pub url: Option<String>,
+    /// A file of a Git repository. Without `sha256`, the load tester has to trust the host.
+    pub git: Option<GitFile>,
     /// A file of an OCI artifact: `REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST][#FILE]`. Without a digest, the load tester has
     /// to trust the host.
     pub oci: Option<String>,
@@ -170,6 +173,20 @@ pub struct SourceSpec {
     /// What happens when it cannot be fetched; `fail` when left out.
     #[serde(default)]
     pub on_fetch_error: OnFetchError,
+}
+
+/// A file of a Git repository, which is taken from the archive that its forge makes.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GitFile {
+    /// Address of the repository, such as `https://github.com/shop/load`. GitHub, GitLab, Gitea, Forgejo and Bitbucket have
+    /// archives that are found.
+    pub url: String,
+    /// A branch, a tag or a commit.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// Path of the file in it.
+    pub path: String,
 }
 
 /// What happens when a source cannot be fetched.
