@@ -44,7 +44,13 @@ fn values_of_flaggers_chart_have_their_effect() {
     let container = container(&objects);
     let flags: Vec<&str> =
         container["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    for flag in ["-port=8080", "-log-level=debug", "-timeout=5m", "-namespace-regexp=^test$"] {
+    for flag in [
+        "-port=8080",
+        "-log-level=debug",
+        "-timeout=5m",
+        "-namespace-regexp=^test$",
+        "-command-environment=A",
+    ] {
         assert!(flags.contains(&flag), "{flags:?}");
     }
     assert!(container["env"].as_array().unwrap().contains(&json!({"name": "A", "value": "b"})));
