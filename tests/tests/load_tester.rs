@@ -14,7 +14,7 @@ use canary_tests::{
     ApiServer, built, deployments_become_ready, healthy_metrics, install_with_istio, installed, wait_for,
 };
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
@@ -148,7 +148,8 @@ async fn a_rollout_passes_with_the_tutorials_hooks(server: &ApiServer, assets: &
     });
     let note = finished.await.note.unwrap();
     assert!(note.starts_with("Load on http://127.0.0.1") && note.contains(" 0 errors"), "{note}");
-    gates_survive_a_new_pod(&client, &mut tester).await;
+    let keeper = gates_survive_a_new_pod(&client, &mut tester).await;
+    scenarios_are_read_with_the_rights_of_the_manifest(&client, &tester, &keeper, port).await;
 }
 
 async fn a_failing_acceptance_test_rolls_back(server: &ApiServer, assets: &Path, program: &Path) {
@@ -190,7 +191,7 @@ async fn ask(tester: &Tester, token: &str, method: reqwest::Method, path: &str, 
 }
 
 /// Whom the load tester does not know is shown to the API server, and a gate opened by one that a flag names stays open.
-async fn gates_survive_a_new_pod(client: &Client, tester: &mut Tester) {
+async fn gates_survive_a_new_pod(client: &Client, tester: &mut Tester) -> String {
     let open = json!({"open": true});
     let gate = "v1/gates/passes/podinfo/confirm-promotion";
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "passes");
@@ -202,7 +203,7 @@ async fn gates_survive_a_new_pod(client: &Client, tester: &mut Tester) {
         "subjects": [{"kind": "ServiceAccount", "name": "flagger-loadtester", "namespace": "passes"}],
     });
     bindings.create(&PostParams::default(), &of(delegator)).await.unwrap();
-    tester.allow("-service-account=passes/keeper=gate,read@passes");
+    tester.allow("-service-account=passes/keeper=gate,read,run@passes");
     tester.restart().await.unwrap();
     let other = token(client, "passes", "keeper", Some("somebody-else")).await.unwrap();
     let keeper = token(client, "passes", "keeper", Some("canary-loadtester")).await.unwrap();
@@ -216,6 +217,35 @@ async fn gates_survive_a_new_pod(client: &Client, tester: &mut Tester) {
         .await;
     tester.restart().await.unwrap();
     assert_eq!(ask(tester, &keeper, reqwest::Method::GET, gate, &json!({})).await, 200);
+    keeper
+}
+
+/// A scenario and its data in a ConfigMap that nobody has told the load tester of before.
+async fn scenarios_are_read_with_the_rights_of_the_manifest(
+    client: &Client,
+    tester: &Tester,
+    keeper: &str,
+    port: u16,
+) {
+    let scenario = "\
+name: look
+load: {target: 20/s, duration: 1s}
+base: http://podinfo
+sources: {paths: {configMap: {name: load, key: paths.csv}}}
+feeds: {row: {from: paths}}
+flows: [{name: look, steps: [{get: \"{{ row.path }}\"}]}]
+";
+    let map = json!({"metadata": {"name": "load"}, "data": {"look.yaml": scenario, "paths.csv": "path\n/version\n"}});
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "passes");
+    maps.create(&PostParams::default(), &of(map)).await.unwrap();
+    let base = format!("http://127.0.0.1:{port}");
+    let start = async |scenario: &str| {
+        let metadata = json!({"scenario": scenario, "base": base});
+        let body = json!({"name": "podinfo", "namespace": "passes", "metadata": metadata});
+        ask(tester, keeper, reqwest::Method::POST, "v1/runs", &body).await
+    };
+    assert_eq!(start("load/look.yaml").await, 201);
+    assert_eq!(start("other/look.yaml").await, 424);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -251,14 +251,8 @@ fn arm_url(url: &str, arm: &str) -> Result<String, String> {
 
 /// Requests per second, such as `100/s` or `600/m`.
 fn rate(key: &str, text: &str) -> Result<f64, String> {
-    let (number, per) = match text.split_once('/') {
-        None | Some((_, "s")) => (text.trim_end_matches("/s"), 1.0),
-        Some((number, "m")) => (number, 60.0),
-        Some(_) => (text, 1.0),
-    };
-    let rate = number.trim().parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
-    rate.map(|rate| rate / per)
-        .ok_or_else(|| format!("{key} is {text:?}; it takes a rate such as 100/s or 600/m"))
+    let rate = canary_scenario::rate(text).map_err(|why| format!("{key}: {why}"))?;
+    (rate > 0.0).then_some(rate).ok_or_else(|| format!("{key}: {text:?} is no load; it takes a rate above 0"))
 }
 
 pub(crate) fn duration(payload: &Payload, key: &str) -> Result<Option<Duration>, String> {
@@ -335,8 +329,9 @@ mod tests {
     #[test]
     fn what_is_malformed_is_named_with_what_would_be_right() {
         for (pair, why) in [
-            (("target", "fast"), "target is \"fast\""),
-            (("target", "100/h"), "target is \"100/h\""),
+            (("target", "fast"), "target: \"fast\" is no rate"),
+            (("target", "0"), "a rate above 0"),
+            (("target", "100/d"), "target: \"100/d\" is no rate"),
             (("mode", "slow"), "known are constant and top-up"),
             (("arrivals", "odd"), "known are poisson and even"),
             (("timeout", "5"), "timeout takes a duration"),

@@ -148,7 +148,7 @@ async fn prepare(
         may_write(state, canary.as_deref(), payload).map_err(refuse(StatusCode::FORBIDDEN))?;
     }
     let fetched = fetch(scenario.sources()).await?;
-    let writing = state.scenarios.writes.begin(&run).filter(|_| scenario.writes());
+    let writing = scenario.writes().then(|| state.scenarios.writes.begin(&run)).flatten();
     let setting = Setting {
         params: wanted.params.clone(),
         canary: Some(names(canary.as_deref(), payload)),
