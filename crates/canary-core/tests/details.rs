@@ -1,71 +1,17 @@
 //! Single decisions at their edges, each as the shortest story.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+#[path = "support/story.rs"]
+mod story;
 #[path = "support/world.rs"]
 mod world;
 
 use canary_core::{
-    Acknowledgement, Capabilities, Check, CheckSource, Command, Commit, Condition, Effect, Happening, Hook,
-    HookKind, Instance, Next, Phase, Plan, Question, Status, Steps, Strategy, Then, Timestamp, Verb, Wake,
-    Weight, Weights, next,
+    Capabilities, Check, CheckSource, Commit, Condition, Effect, Happening, HookKind, Instance, Next, Phase,
+    Question, Status, Strategy, Timestamp, Wake, Weight, Weights, next,
 };
+use story::{gated, happenings, plan, progressing, share, ticks, with};
 use world::{World, seconds, stuck, waiting};
-
-fn plan() -> Plan {
-    let mut plan = Plan::new("podinfo", "test");
-    plan.interval = seconds(10);
-    plan.strategy = Strategy::Weighted(Steps::even(20, 60));
-    plan
-}
-
-fn with(change: impl FnOnce(&mut Plan)) -> Plan {
-    let mut plan = plan();
-    change(&mut plan);
-    plan
-}
-
-fn gated(kind: HookKind) -> Plan {
-    with(|plan| plan.hooks.push(Hook::new("gate", kind, "http://gate")))
-}
-
-fn share(percent: i64) -> Option<Weights> {
-    Some(Weights::canary(Weight::new(percent).unwrap()))
-}
-
-/// In the middle of the analysis of revision b, at the time of a tick.
-fn progressing(plan: Plan) -> World {
-    let mut world = World::initialized(plan);
-    world.apply_revision("v1-b");
-    world.now += seconds(1);
-    world.call();
-    assert_eq!(world.status.phase, Phase::Progressing);
-    world.now += seconds(10);
-    world
-}
-
-fn ticks(world: &mut World, number: usize) {
-    for _ in 0..number {
-        world.call();
-        world.now += seconds(10);
-    }
-}
-
-fn order(world: &mut World, verb: Verb, gate: Option<&str>) -> Acknowledgement {
-    let mut command = Command::new(format!("{verb}-{}", world.now), verb);
-    command.gate = gate.map(str::to_owned);
-    world.command = Some(Ok(command));
-    world.call();
-    world.steering.acknowledged.first().unwrap().clone()
-}
-
-fn happenings(then: &[Then]) -> Vec<Happening> {
-    then.iter()
-        .filter_map(|step| match step {
-            Then::Announce(notice) => Some(notice.what.clone()),
-            Then::Call { .. } => None,
-        })
-        .collect()
-}
 
 #[test]
 fn a_target_that_cannot_be_read_is_told_at_the_pace_of_ticks() {
@@ -241,45 +187,12 @@ fn a_change_that_a_tick_saw_and_could_not_act_on_is_looked_at_an_interval_later(
     let (decision, _) = world.call();
     assert!(decision.tick && world.status.phase == Phase::Initialized);
     assert_eq!(decision.wake, Wake::At(applied + seconds(11)));
+    world.now += seconds(4);
+    assert!(!world.decide().tick);
     // A tick that was earlier saw nothing of it.
     world.last_tick = Some(applied);
     world.now = applied + seconds(1);
     assert!(world.decide().tick);
-}
-
-#[test]
-fn an_abort_of_a_rollout_that_waits_declines_the_revision_that_the_target_has() {
-    let mut world = World::initialized(gated(HookKind::ConfirmRollout));
-    world.closed.insert("gate".into(), "no".into());
-    world.apply_revision("v1-b");
-    world.now += seconds(1);
-    world.call();
-    assert_eq!(world.status.phase, Phase::Waiting);
-    assert!(!order(&mut world, Verb::Abort, None).refused);
-    // While the target cannot be read, nobody knows which revision is declined.
-    world.target_is_gone = true;
-    world.call();
-    assert_eq!(world.status.phase, Phase::Waiting);
-    world.target_is_gone = false;
-    world.now += seconds(10);
-    world.call();
-    assert_eq!((world.status.phase, world.status.last_applied.as_str()), (Phase::Failed, "v1-b"));
-}
-
-#[test]
-fn an_abort_of_a_rollout_under_way_waits_for_no_target_and_keeps_what_was_applied() {
-    for gone in [false, true] {
-        let mut world = progressing(plan());
-        assert!(!order(&mut world, Verb::Abort, None).refused);
-        world.target_is_gone = gone;
-        world.apply_revision("v1-c");
-        world.call();
-        assert_eq!(
-            (world.status.phase, world.status.last_applied.as_str()),
-            (Phase::Failed, "v1-b"),
-            "{gone}"
-        );
-    }
 }
 
 #[test]
@@ -319,82 +232,6 @@ fn the_condition_keeps_its_times_while_it_says_the_same() {
     let promoting = condition(&world);
     assert_eq!((promoting.status, promoting.reason.as_str()), ("Unknown", "Promoting"));
     assert_eq!((promoting.last_update, promoting.last_transition), (world.now, start), "still unknown");
-}
-
-#[test]
-fn an_approval_is_acted_on_at_once_and_once() {
-    let mut world = World::initialized(gated(HookKind::ConfirmRollout));
-    world.closed.insert("gate".into(), "no".into());
-    world.apply_revision("v1-b");
-    world.now += seconds(1);
-    world.call();
-    assert_eq!(world.status.phase, Phase::Waiting);
-    // In the middle of an interval.
-    world.now += seconds(3);
-    order(&mut world, Verb::Approve, Some("gate"));
-    assert!(world.decide().tick);
-    // A process that knows of no tick goes by the whole seconds of the status.
-    let ordered = world.now;
-    world.last_tick = None;
-    world.now += seconds(2);
-    world.status.last_transition = Some(ordered);
-    assert!(!world.decide().tick, "the write of that second saw it");
-    world.status.last_transition = Some(ordered - seconds(1));
-    assert!(world.decide().tick);
-    world.status.last_transition = Some(ordered + seconds(1));
-    assert!(!world.decide().tick, "a write since then saw it");
-}
-
-#[test]
-fn orders_about_a_revision_go_with_it() {
-    let mut world = progressing(plan());
-    order(&mut world, Verb::Pause, None);
-    order(&mut world, Verb::Promote, None);
-    assert!(world.steering.promote.is_some());
-    world.apply_revision("v1-c");
-    world.now += seconds(10);
-    world.call();
-    assert_eq!(world.status.last_applied, "v1-c");
-    assert!(world.steering.promote.is_none(), "that was about another revision");
-}
-
-#[test]
-fn a_rollout_that_is_being_rolled_back_takes_no_more_commands() {
-    let mut world = progressing(plan());
-    order(&mut world, Verb::Abort, None);
-    assert_eq!(world.status.phase, Phase::Progressing);
-    let answer = order(&mut world, Verb::Promote, None);
-    assert_eq!((answer.refused, answer.text.as_str()), (true, "the rollout is being rolled back"));
-}
-
-#[test]
-fn a_command_that_waited_an_hour_is_taken_and_one_that_waited_longer_is_not() {
-    for (late, refused) in [(3600, false), (3601, true)] {
-        let mut world = progressing(plan());
-        let mut command = Command::new("1", Verb::Pause);
-        command.at = Some(world.now - seconds(late));
-        world.command = Some(Ok(command));
-        world.call();
-        assert_eq!(world.steering.acknowledged[0].refused, refused, "{late} s");
-    }
-}
-
-#[test]
-fn gates_of_an_analysis_that_is_skipped_cannot_be_approved_and_those_before_it_can() {
-    let refused = |kind, skip: bool, phase: Phase| {
-        let mut world = World::initialized(with(|plan| {
-            plan.hooks.push(Hook::new("gate", kind, "http://gate"));
-            plan.skip_analysis = skip;
-        }));
-        world.closed.insert("gate".into(), "no".into());
-        world.apply_revision("v1-b");
-        world.status.phase = phase;
-        [Verb::Approve, Verb::Deny].map(|verb| order(&mut world, verb, Some("gate")).refused)
-    };
-    assert_eq!(refused(HookKind::ConfirmPromotion, true, Phase::Progressing), [true, true]);
-    assert_eq!(refused(HookKind::ConfirmPromotion, false, Phase::Progressing), [false, false]);
-    assert_eq!(refused(HookKind::ConfirmRollout, true, Phase::Waiting), [false, false]);
-    assert_eq!(refused(HookKind::ConfirmRollout, false, Phase::Progressing), [true, true]);
 }
 
 #[test]
@@ -475,4 +312,33 @@ fn a_question_is_asked_before_anything_is_done() {
     ticks(&mut world, 1);
     let asked = next(&world.plan, &world.status, &world.observe(), &[], world.now);
     assert!(matches!(asked, Next::Ask(Question::Metric(_) | Question::Online(_))), "{asked:?}");
+}
+
+#[test]
+fn a_revision_that_comes_while_traffic_is_moved_off_a_dead_canary_is_begun_at_once() {
+    let mut world = World::initialized(plan());
+    world.routes = share(20);
+    world.apply_revision("v1-b");
+    world.now += seconds(1);
+    world.call();
+    assert_eq!((world.status.phase, world.routes), (Phase::Progressing, Some(Weights::PRIMARY)));
+}
+
+#[test]
+fn without_weights_the_primary_counts_as_out_from_the_first_iteration_on() {
+    let mut world = progressing(with(|plan| {
+        plan.strategy = Strategy::BlueGreen { iterations: 3 };
+        plan.capabilities = Capabilities::NONE;
+    }));
+    world.primary = Some(waiting(2));
+    world.call();
+    assert_eq!(world.status.iterations, 0, "the primary is waited for");
+    world.primary = Some(Instance::ready(2));
+    world.now += seconds(10);
+    ticks(&mut world, 2);
+    let done = world.status.iterations;
+    assert!(done > 0);
+    world.primary = Some(waiting(2));
+    world.call();
+    assert_eq!(world.status.iterations, done + 1, "what it does says nothing about the canary");
 }
