@@ -342,3 +342,21 @@ fn without_weights_the_primary_counts_as_out_from_the_first_iteration_on() {
     world.call();
     assert_eq!(world.status.iterations, done + 1, "what it does says nothing about the canary");
 }
+
+#[test]
+fn blue_green_counts_its_iterations_then_switches_then_promotes() {
+    let mut world = progressing(with(|plan| plan.strategy = Strategy::BlueGreen { iterations: 2 }));
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        world.call();
+        world.now += seconds(10);
+        seen.push((world.status.phase, world.status.iterations, world.routes));
+    }
+    assert_eq!(
+        seen[..3],
+        [1, 2, 3].map(|n| {
+            (Phase::Progressing, n, Some(if n < 3 { Weights::PRIMARY } else { Weights::CANARY }))
+        })
+    );
+    assert_eq!(seen[3].0, Phase::Promoting);
+}
