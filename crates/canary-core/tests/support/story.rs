@@ -26,6 +26,7 @@ pub(crate) fn gated(kind: HookKind) -> Plan {
     with(|plan| plan.hooks.push(Hook::new("gate", kind, "http://gate")))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "a mesh may have no route yet")]
 pub(crate) fn share(percent: i64) -> Option<Weights> {
     Some(Weights::canary(Weight::new(percent).unwrap()))
 }
