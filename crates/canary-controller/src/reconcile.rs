@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canary_core::{
-    Commit, Decision, Effect, Happening, Next, Notice, Phase, Status, Then, Timestamp, Wake, effect_failed,
-    missed, next,
+    Commit, Decision, Effect, Happening, Next, Notice, Observed, Phase, Status, Then, Timestamp, Wake,
+    effect_failed, missed, next,
 };
 use canary_routers::{ObjectError, Routers};
 use serde_json::{Value, json};
@@ -126,7 +126,18 @@ impl Call<'_> {
         let (mut finding, mut values) = (None, BTreeMap::new());
         let mut decision = loop {
             match next(&self.subject.plan, &self.subject.status, &seen, &answers, self.now) {
-                Next::Done(decision) => break *decision,
+                Next::Done(decision) => {
+                    // Answers take their time, and pods may go meanwhile: nobody is sent to where none are.
+                    if !answers.is_empty() {
+                        let (fresh, _) = performer.observe(self.now).await;
+                        if has_lost_pods(&seen, &fresh) {
+                            answers.clear();
+                            (seen.target, seen.primary) = (fresh.target, fresh.primary);
+                            continue;
+                        }
+                    }
+                    break *decision;
+                }
                 Next::Ask(question) => {
                     let (answer, found) = self.context.asking.ask(self.subject, self.reader, &question).await;
                     values.extend(measured(&self.subject.plan, &question, &answer));
@@ -374,4 +385,11 @@ impl Call<'_> {
     fn name(&self) -> String {
         format!("{}.{}", self.subject.about.name, self.subject.about.namespace)
     }
+}
+
+/// Whether a side that had pods which serve has none any more.
+fn has_lost_pods(before: &Observed, now: &Observed) -> bool {
+    let target = |seen: &Observed| seen.target.as_ref().is_ok_and(|target| target.instance.available > 0);
+    let primary = |seen: &Observed| seen.primary.as_ref().is_some_and(|primary| primary.available > 0);
+    (target(before) && !target(now)) || (primary(before) && !primary(now))
 }

@@ -323,3 +323,32 @@ fn what_the_mesh_cannot_do_is_told_at_once_by_a_condition_and_an_event() {
         });
     }
 }
+
+/// A hook that takes its time when the canary first has 20 %, and meanwhile somebody scales the target down.
+struct Interrupted(canary_sandbox::Sandbox, AtomicUsize);
+
+#[async_trait]
+impl Hooks for Interrupted {
+    async fn call(&self, _: &HookCall) -> HookAnswer {
+        if canary_weight(&self.0) == Some(20) && self.1.fetch_add(1, Ordering::Relaxed) == 0 {
+            let down = json!({"spec": {"replicas": 0}});
+            self.0.patch_object(DEPLOYMENTS, NAMESPACE, "podinfo", &down).unwrap();
+            pass(4).await;
+        }
+        HookAnswer::Passed
+    }
+}
+
+#[test]
+fn pods_that_go_while_a_hook_is_asked_get_no_more_traffic_by_its_answer() {
+    let sandbox = sandbox();
+    let hooks = Interrupted(sandbox.clone(), AtomicUsize::new(0));
+    live(&sandbox, Settings::default(), Arc::new(hooks), async {
+        until(&sandbox, "initialized", || phase(&sandbox) == "Initialized").await;
+        apply_image(&sandbox, NEW);
+        until(&sandbox, "20 %", || canary_weight(&sandbox) == Some(20)).await;
+        until(&sandbox, "another share", || canary_weight(&sandbox) != Some(20)).await;
+        assert_eq!(canary_weight(&sandbox), Some(0), "it has no pods");
+        until(&sandbox, "promoted", || phase(&sandbox) == "Succeeded").await;
+    });
+}

@@ -237,8 +237,8 @@ fn traffic(before: &Scene, after: &Scene, facts: &Facts<'_>, setting: &Setting) 
     }
     if after.apex != before.apex
         && let Some(selected) = &after.apex
-        // With a Canary that is gone, its Service goes.
-        && !(facts.stale || canary(facts.view).is_null())
+        // With a Canary that is gone, its Service goes. Nobody can know of what goes between the last look and the write.
+        && !(facts.stale || facts.just_edited || canary(facts.view).is_null())
     {
         let other = if selected == PRIMARY { NAME } else { PRIMARY };
         let up = !facts.is_down(selected) || !facts.is_up(other);
