@@ -167,6 +167,10 @@ impl Ledger {
         if before.phase == "Initializing" && !facts.is_up(PRIMARY) {
             return Ok(());
         }
+        // The Canary was deleted between the last look and the write.
+        if canary(facts.view).is_null() && facts.just_edited {
+            return Ok(());
+        }
         let rolling = ["Progressing", "WaitingPromotion", "Promoting"].contains(&before.phase.as_str());
         require(rolling, || format!("the primary's template changed in {:?}", before.phase))?;
         let image = after.primary_image.clone().unwrap_or_default();
