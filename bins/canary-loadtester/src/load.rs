@@ -16,8 +16,8 @@ use crate::payload::Payload;
 use crate::primary::PrimaryLimits;
 use crate::query::as_number;
 use crate::real_traffic::{Source, fill_up};
-use crate::resume::{Kept, is_by_canary};
-use crate::run_load::{Begun, Order, targets_for};
+use crate::resume::Kept;
+use crate::run_load::{Begun, Order, origin, targets_for};
 use crate::runs::Record;
 use crate::scenarios;
 use crate::state::State;
@@ -97,12 +97,8 @@ pub(crate) async fn start(
     let beginning = format!("{} load {url}\n", payload.canary());
     let identity = format!("{beginning}{}", payload.checksum);
     state.queue.stop_others(&beginning, &identity);
-    let (id, first) = match resumed {
-        Some((id, first)) => (id, Some(first)),
-        None => (uuid::Uuid::new_v4().to_string(), None),
-    };
-    let began = first.unwrap_or_else(Timestamp::now);
-    let kept = Some(Kept { payload: payload.clone(), by_canary: is_by_canary(caller, payload), began });
+    let (id, first) = origin(resumed);
+    let kept = Some(Kept::of(caller, payload, first));
     let order = Order { identity, id, first, name: url, plan, lease, kept };
     let (canaries, canary) = (state.canaries.clone(), (payload.namespace.clone(), payload.name.clone()));
     order.start(state, payload, move |record| async move {

@@ -27,8 +27,16 @@ pub(crate) struct Kept {
     pub(crate) began: Timestamp,
 }
 
+impl Kept {
+    /// For load of that caller, which began then, or begins now.
+    pub(crate) fn of(caller: &Caller, payload: &Payload, began: Option<Timestamp>) -> Self {
+        let by_canary = is_by_canary(caller, payload);
+        Self { payload: payload.clone(), by_canary, began: began.unwrap_or_else(Timestamp::now) }
+    }
+}
+
 /// Whether it is a Canary that names the load.
-pub(crate) fn is_by_canary(caller: &Caller, payload: &Payload) -> bool {
+fn is_by_canary(caller: &Caller, payload: &Payload) -> bool {
     match caller {
         Caller::Bound(_) => true,
         Caller::Resumed(canary) => canary.as_ref().is_some_and(|canary| has_metadata(canary, payload)),

@@ -75,6 +75,14 @@ pub(crate) fn targets_for(state: &State, caller: &Caller, payload: &Payload, nam
     }
 }
 
+/// The name of a run among those of the API, and when a process before this one had begun it, if that is so.
+pub(crate) fn origin(resumed: Option<(String, Timestamp)>) -> (String, Option<Timestamp>) {
+    match resumed {
+        Some((id, first)) => (id, Some(first)),
+        None => (uuid::Uuid::new_v4().to_string(), None),
+    }
+}
+
 /// Done when the canary has left its phase.
 pub(crate) type Lasting = Pin<Box<dyn Future<Output = ()> + Send>>;
 

@@ -25,8 +25,8 @@ use crate::flags::SharedSecret;
 use crate::load::usual_lease;
 use crate::payload::Payload;
 use crate::real_traffic::{Opened, Source, fill_up};
-use crate::resume::{self, Kept};
-use crate::run_load::{Begun, Order, enter, lasting, targets_for};
+use crate::resume::Kept;
+use crate::run_load::{Begun, Order, enter, lasting, origin, targets_for};
 use crate::runs::Record;
 use crate::state::State;
 
@@ -68,10 +68,7 @@ pub(crate) async fn start(
         Err(begun) => return Ok(begun),
     };
     let mut over = lasting(state, payload);
-    let (id, first) = match resumed {
-        Some((id, first)) => (id, Some(first)),
-        None => (uuid::Uuid::new_v4().to_string(), None),
-    };
+    let (id, first) = origin(resumed);
     // What an earlier process has entered in the journal is of another run.
     let run = match first {
         Some(_) => format!("{id}-{}", Timestamp::now().as_second()),
@@ -87,9 +84,7 @@ pub(crate) async fn start(
     let Prepared { name, running, top_up } = prepared;
     let plan = running.plan().clone();
     let lease = wanted.lease.or_else(|| usual_lease(state, caller, payload, plan.duration.is_some()));
-    let began = first.unwrap_or_else(Timestamp::now);
-    let kept =
-        Some(Kept { payload: payload.clone(), by_canary: resume::is_by_canary(caller, payload), began });
+    let kept = Some(Kept::of(caller, payload, first));
     let order = Order { identity, id, first, name, plan, lease, kept };
     let exhausted = running.exhausted();
     order.start_at(state, payload, (place, over), Some(running), move |record| async move {

@@ -12,7 +12,7 @@ use crate::flags::Commands;
 use crate::hey::Hey;
 use crate::payload::Payload;
 use crate::queue::Refused;
-use crate::run_load::{Order, targets_for};
+use crate::run_load::{Order, origin, targets_for};
 use crate::state::State;
 use crate::tokens::Role;
 use crate::{concord, judge, lifetime, load, ngrinder};
@@ -179,8 +179,8 @@ fn hey_load(state: &Arc<State>, caller: &Caller, payload: &Payload, identity: St
     };
     plan.addresses = Arc::new(targets);
     // hey's load ends by itself, so that no lease is needed; and it is called again sooner than a process starts.
-    let id = uuid::Uuid::new_v4().to_string();
-    let order = Order { identity, id, first: None, name: target.to_string(), plan, lease: None, kept: None };
+    let (id, first) = origin(None);
+    let order = Order { identity, id, first, name: target.to_string(), plan, lease: None, kept: None };
     order.answer(state, payload, |_| std::future::pending())
 }
 

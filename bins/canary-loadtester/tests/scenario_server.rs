@@ -250,18 +250,20 @@ impl Drop for Tester {
     }
 }
 
-fn orders(step: &str, id: &str) -> String {
-    ORDERS.replace("STEP", step).replace("ID", id)
-}
-
-#[test]
-fn a_killed_server_takes_back_what_it_wrote_once_it_is_started_again() {
+/// A server in the middle of a run, which creates orders by that step and removes them by that id.
+fn writing(step: &str, id: &str) -> (Shop, Cluster, Place, Tester) {
     let shop = Shop::open();
-    let cluster = Cluster::open(&orders("put: \"/orders/{{ visit.id }}\"", "visit.id"), &shop);
+    let cluster = Cluster::open(&ORDERS.replace("STEP", step).replace("ID", id), &shop);
     let place = Place::new(&cluster);
     let tester = place.start();
     assert_eq!(tester.ask("POST", "/", &cluster.hook()), (202, String::new()));
     shop.wait_until_made(100);
+    (shop, cluster, place, tester)
+}
+
+#[test]
+fn a_killed_server_takes_back_what_it_wrote_once_it_is_started_again() {
+    let (shop, cluster, place, tester) = writing("put: \"/orders/{{ visit.id }}\"", "visit.id");
     tester.kill();
     assert!(shop.orders() >= 100);
     // Meanwhile the rollout has ended, so that the load does not go on.
@@ -277,12 +279,7 @@ fn a_killed_server_takes_back_what_it_wrote_once_it_is_started_again() {
 
 #[test]
 fn load_that_goes_on_after_a_kill_leaves_nothing_either() {
-    let shop = Shop::open();
-    let cluster = Cluster::open(&orders("put: \"/orders/{{ visit.id }}\"", "visit.id"), &shop);
-    let place = Place::new(&cluster);
-    let tester = place.start();
-    assert_eq!(tester.ask("POST", "/", &cluster.hook()), (202, String::new()));
-    shop.wait_until_made(100);
+    let (shop, cluster, place, tester) = writing("put: \"/orders/{{ visit.id }}\"", "visit.id");
     let kept = || std::fs::read_to_string(place.folder.join("state")).is_ok_and(|text| text.contains("run-"));
     tester.until("kept", |_| kept());
     tester.kill();
@@ -298,13 +295,8 @@ fn load_that_goes_on_after_a_kill_leaves_nothing_either() {
 
 #[test]
 fn what_a_killed_server_cannot_know_is_listed_and_nothing_else_is_left() {
-    let shop = Shop::open();
     // The shop makes the ids: an answer that was not seen is one that nobody knows.
-    let cluster = Cluster::open(&orders("post: /orders", "order"), &shop);
-    let place = Place::new(&cluster);
-    let tester = place.start();
-    assert_eq!(tester.ask("POST", "/", &cluster.hook()), (202, String::new()));
-    shop.wait_until_made(100);
+    let (shop, cluster, place, tester) = writing("post: /orders", "order");
     tester.kill();
     *cluster.phase.lock().unwrap() = "Failed";
     let tester = place.start();

@@ -7,10 +7,10 @@ mod story;
 mod world;
 
 use canary_core::{
-    Capabilities, Check, CheckSource, Commit, Condition, Effect, Happening, HookKind, Instance, Next, Phase,
-    Question, Status, Strategy, Timestamp, Wake, Weight, Weights, next,
+    Capabilities, Check, CheckSource, Commit, Condition, Effect, Happening, Instance, Next, Phase, Question,
+    Status, Strategy, Timestamp, Wake, Weight, Weights, next,
 };
-use story::{gated, happenings, plan, progressing, share, ticks, with};
+use story::{happenings, plan, progressing, share, ticks, waiting_for_leave, with};
 use world::{World, seconds, stuck, waiting};
 
 #[test]
@@ -48,12 +48,7 @@ fn only_ticks_that_judge_count_as_analysis() {
 fn a_rest_after_a_wait_says_what_the_primary_runs() {
     // A gate is asked about b, and the user goes back to a.
     let waiting = || {
-        let mut world = World::initialized(gated(HookKind::ConfirmRollout));
-        world.closed.insert("gate".into(), "no".into());
-        world.apply_revision("v1-b");
-        world.now += seconds(1);
-        world.call();
-        assert_eq!(world.status.phase, Phase::Waiting);
+        let mut world = waiting_for_leave();
         world.now += seconds(10);
         world.apply_revision("v1-a");
         world
@@ -292,11 +287,7 @@ fn what_was_set_back_at_rest_is_taken_for_applied_only_at_rest() {
 #[test]
 fn traffic_that_a_rested_canary_cannot_serve_moves_and_one_in_the_middle_is_brought_up() {
     // In Waiting, too: nobody is waited for there.
-    let mut world = World::initialized(gated(HookKind::ConfirmRollout));
-    world.closed.insert("gate".into(), "no".into());
-    world.apply_revision("v1-b");
-    world.now += seconds(1);
-    world.call();
+    let mut world = waiting_for_leave();
     world.routes = share(20);
     world.target = stuck(0);
     world.now += seconds(10);

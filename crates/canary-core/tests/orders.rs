@@ -7,17 +7,12 @@ mod story;
 mod world;
 
 use canary_core::{Command, Hook, HookKind, Phase, Verb};
-use story::{gated, order, plan, progressing, with};
+use story::{order, plan, progressing, waiting_for_leave, with};
 use world::{World, seconds};
 
 #[test]
 fn an_abort_of_a_rollout_that_waits_declines_the_revision_that_the_target_has() {
-    let mut world = World::initialized(gated(HookKind::ConfirmRollout));
-    world.closed.insert("gate".into(), "no".into());
-    world.apply_revision("v1-b");
-    world.now += seconds(1);
-    world.call();
-    assert_eq!(world.status.phase, Phase::Waiting);
+    let mut world = waiting_for_leave();
     assert!(!order(&mut world, Verb::Abort, None).refused);
     // While the target cannot be read, nobody knows which revision is declined.
     world.target_is_gone = true;
@@ -47,12 +42,7 @@ fn an_abort_of_a_rollout_under_way_waits_for_no_target_and_keeps_what_was_applie
 
 #[test]
 fn an_approval_is_acted_on_at_once_and_once() {
-    let mut world = World::initialized(gated(HookKind::ConfirmRollout));
-    world.closed.insert("gate".into(), "no".into());
-    world.apply_revision("v1-b");
-    world.now += seconds(1);
-    world.call();
-    assert_eq!(world.status.phase, Phase::Waiting);
+    let mut world = waiting_for_leave();
     // In the middle of an interval.
     world.now += seconds(3);
     order(&mut world, Verb::Approve, Some("gate"));

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::histogram::{fine, merge};
 use crate::report::by_class;
 use crate::snapshot::StepName;
 use crate::tally::Total;
@@ -49,11 +48,7 @@ pub(crate) fn arms(names: &[StepName], totals: &[Total]) -> BTreeMap<String, Arm
     let mut sums: BTreeMap<&str, Total> = BTreeMap::new();
     for (name, total) in names.iter().zip(totals) {
         let Some(arm) = &name.arm else { continue };
-        let empty = || Total { counts: Counts::default(), latency: fine(), service: fine() };
-        let sum = sums.entry(arm).or_insert_with(empty);
-        sum.counts += &total.counts;
-        merge(&mut sum.latency, &total.latency);
-        merge(&mut sum.service, &total.service);
+        *sums.entry(arm).or_insert_with(Total::new) += total;
     }
     let report = |Total { counts, latency, service }: Total| ArmReport {
         planned: counts.planned,

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::arm::{ArmReport, arms};
-use crate::histogram::{fine, merge, milliseconds};
+use crate::histogram::milliseconds;
 use crate::snapshot::StepName;
 use crate::tally::{Total, real};
 use crate::{Counts, ErrorClass, GrpcCode, NotSent};
@@ -131,12 +131,10 @@ impl Report {
         lag: &Histogram<u64>,
         timer: &'static str,
     ) -> Self {
-        let (mut counts, mut latency, mut service) = (Counts::default(), fine(), fine());
+        let mut all = Total::new();
         let mut steps = Vec::with_capacity(names.len());
         for (name, total) in names.iter().zip(totals) {
-            counts += &total.counts;
-            merge(&mut latency, &total.latency);
-            merge(&mut service, &total.service);
+            all += total;
             steps.push(StepReport {
                 flow: name.flow.clone(),
                 arm: name.arm.clone(),
@@ -151,6 +149,7 @@ impl Report {
                 histogram: total.latency.clone(),
             });
         }
+        let Total { counts, latency, service } = all;
         let lag = Quantiles::of(lag);
         Self {
             seconds: elapsed.as_secs_f64(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::histogram::{coarse, fine, record};
+use crate::histogram::{coarse, fine, merge, record};
 use crate::{ErrorClass, GrpcCode, Plan};
 
 /// Requests that were planned and not sent.
@@ -113,6 +113,20 @@ pub(crate) struct Total {
     pub(crate) service: Histogram<u64>,
 }
 
+impl Total {
+    pub(crate) fn new() -> Self {
+        Self { counts: Counts::default(), latency: fine(), service: fine() }
+    }
+}
+
+impl AddAssign<&Self> for Total {
+    fn add_assign(&mut self, other: &Self) {
+        self.counts += &other.counts;
+        merge(&mut self.latency, &other.latency);
+        merge(&mut self.service, &other.service);
+    }
+}
+
 /// The counters of one thread.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -134,7 +148,7 @@ impl Tally {
         Self {
             offsets,
             seconds: vec![Interval::new(); steps],
-            totals: vec![Total { counts: Counts::default(), latency: fine(), service: fine() }; steps],
+            totals: vec![Total::new(); steps],
             lag: coarse(),
         }
     }

@@ -1,5 +1,7 @@
 //! Where data comes from: what a source names, and whether it is named well.
 
+use url::Url;
+
 use crate::fetch::oci::Artifact;
 use crate::quantity::size;
 use crate::spec::SourceSpec;
@@ -49,23 +51,11 @@ impl SourceSpec {
                 return Err((".max", format!("{max} is too much; 64MiB is the most")));
             }
         }
-        if let Some(digest) = &self.sha256
-            && (digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        {
+        if self.sha256.as_deref().is_some_and(|digest| !is_sha256(digest)) {
             return Err((".sha256", "it takes 64 hexadecimal digits".to_owned()));
         }
         if let Some(url) = &self.url {
-            let parsed =
-                url::Url::parse(url).map_err(|error| (".url", format!("{url:?} is no address: {error}")))?;
-            if !["https", "http"].contains(&parsed.scheme()) {
-                return Err((
-                    ".url",
-                    format!("{url:?} has the scheme {}; it takes https or http", parsed.scheme()),
-                ));
-            }
-            if !parsed.username().is_empty() || parsed.password().is_some() {
-                return Err((".url", "it takes no user and no password".to_owned()));
-            }
+            fetchable(url).map_err(|why| (".url", why))?;
         }
         if let Some(git) = &self.git {
             git.check()?;
@@ -73,10 +63,31 @@ impl SourceSpec {
         if let Some(oci) = &self.oci {
             Artifact::parse(oci).map_err(|why| (".oci", why))?;
         }
-        let leaves = |path: &str| path.starts_with('/') || path.split(['/', '\\']).any(|part| part == "..");
-        if self.file.as_deref().is_some_and(leaves) {
+        if self.file.as_deref().is_some_and(|file| !stays_within(file)) {
             return Err((".file", "it takes a path below the scenario's folder, without ..".to_owned()));
         }
         Ok(())
     }
+}
+
+/// Whether that is a SHA-256 in hexadecimal.
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a path stays below the folder that it begins in.
+pub(crate) fn stays_within(path: &str) -> bool {
+    !path.starts_with('/') && path.split(['/', '\\']).all(|part| part != "..")
+}
+
+/// An address that data can be fetched from; a user or a password in it would be told to everybody who reads the file.
+pub(crate) fn fetchable(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is no address: {error}"))?;
+    if !["https", "http"].contains(&url.scheme()) {
+        return Err(format!("{text:?} has the scheme {}; it takes https or http", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it takes no user and no password".to_owned());
+    }
+    Ok(url)
 }

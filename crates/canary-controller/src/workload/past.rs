@@ -3,7 +3,7 @@
 
 use canary_core::{WorkloadError, WorkloadSpec};
 use canary_routers::ObjectError;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::copier::Copier;
 use super::source::{Kind, Source};
@@ -63,5 +63,5 @@ fn template(kind: Kind, kept: &Value) -> Value {
     edit(&mut template, "metadata", |metadata| {
         edit(metadata, "labels", |labels| drop(labels.remove(TEMPLATE_HASH)));
     });
-    json!(template)
+    Value::Object(template)
 }

@@ -65,3 +65,14 @@ pub(crate) fn happenings(then: &[Then]) -> Vec<Happening> {
         })
         .collect()
 }
+
+/// A gate is asked about revision b, and is closed.
+pub(crate) fn waiting_for_leave() -> World {
+    let mut world = World::initialized(gated(HookKind::ConfirmRollout));
+    world.closed.insert("gate".into(), "no".into());
+    world.apply_revision("v1-b");
+    world.now += seconds(1);
+    world.call();
+    assert_eq!(world.status.phase, Phase::Waiting);
+    world
+}

@@ -12,7 +12,7 @@ use tar::{Archive, EntryType};
 use url::Url;
 
 use super::{Fetcher, read, told};
-use crate::source::MOST_BYTES;
+use crate::source::{MOST_BYTES, fetchable, stays_within};
 use crate::spec::GitFile;
 
 /// What an archive may unpack to, in bytes.
@@ -29,8 +29,7 @@ impl GitFile {
         {
             return Err((".git.ref", format!("{:?} is no branch, tag or commit", self.reference)));
         }
-        if self.path.is_empty() || self.path.starts_with('/') || self.path.split('/').any(|part| part == "..")
-        {
+        if self.path.is_empty() || !stays_within(&self.path) {
             return Err((".git.path", "it takes a path within the repository, without ..".to_owned()));
         }
         Ok(())
@@ -38,14 +37,8 @@ impl GitFile {
 
     /// Where its forge has the archive: GitHub and Gitea, and so Forgejo, in one way, GitLab and Bitbucket in others.
     fn archive(&self) -> Result<Url, String> {
-        let url = Url::parse(&self.url).map_err(|error| format!("{:?} is no address: {error}", self.url))?;
+        let url = fetchable(&self.url)?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        if !["https", "http"].contains(&url.scheme())
-            || !url.username().is_empty()
-            || url.password().is_some()
-        {
-            return Err(format!("{:?} takes https, without user and password", self.url));
-        }
         let repository = url.path().trim_end_matches('/').trim_end_matches(".git");
         let name = repository.rsplit('/').next().unwrap_or_default();
         let reference = &self.reference;

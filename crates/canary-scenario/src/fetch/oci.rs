@@ -9,6 +9,7 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use super::{Fetcher, digest, read, told};
+use crate::source::is_sha256;
 
 /// The largest manifest that is read.
 const MANIFEST: usize = 4 << 20;
@@ -63,7 +64,6 @@ impl Artifact {
         let (registry, rest) = rest.split_once('/').ok_or_else(wrong)?;
         let (repository, tag) = rest.split_once(':').unwrap_or((rest, "latest"));
         let digest = digest.map(|digest| digest.strip_prefix("sha256:").ok_or_else(wrong)).transpose()?;
-        let is_digest = |digest: &str| digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit());
         // What is not of these letters could lead elsewhere in the registry.
         let is_word = |word: &str, more: &str| {
             word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
@@ -72,7 +72,7 @@ impl Artifact {
         let is_fine = is_word(registry, ".-:")
             && repository.split('/').all(|part| is_word(part, "._-"))
             && is_word(tag, "._-")
-            && digest.is_none_or(is_digest)
+            && digest.is_none_or(is_sha256)
             && file.as_ref().is_none_or(|file| !file.is_empty());
         let digest = digest.map(str::to_ascii_lowercase);
         let (registry, repository, tag) = (registry.to_owned(), repository.to_owned(), tag.to_owned());
@@ -123,7 +123,7 @@ impl Fetcher {
             return Err(format!("it has {} bytes; {most} are the most", layer.size));
         }
         let wanted = layer.digest.strip_prefix("sha256:").ok_or("its digest is none of SHA-256")?;
-        if wanted.len() != 64 || !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_sha256(wanted) {
             return Err("its digest is malformed".to_owned());
         }
         // Registries send whoever wants a blob to where it is stored; what it has to be is known.
