@@ -14,7 +14,7 @@ pub(crate) use security::{Auth, CommandFlags, Commands, SecurityFlags, StateFlag
 
 use crate::logging::LoggingFlags;
 use crate::once::Once;
-use crate::scenario_file::{Check, RunFile, schema};
+use crate::scenario_file::{Check, RunFile, is_reference, schema};
 
 /// What the arguments ask for.
 pub(crate) enum Parsed {
@@ -36,7 +36,7 @@ pub(crate) enum Parsed {
     after_help = "\
 Also on the command line:
   canary-loadtester run ADDRESS|FILE   load on one address, or as a scenario file says
-  canary-loadtester check FILE         what is wrong with a scenario file
+  canary-loadtester check FILE         what is wrong with a scenario file; --merged: what it and its overlays come to
   canary-loadtester schema             the JSON schema of scenario files
 Each has a --help."
 )]
@@ -111,6 +111,9 @@ fn told(parsed: Result<Parsed, clap::Error>) -> Result<Parsed, String> {
 }
 
 fn is_scenario(argument: &str) -> bool {
+    if is_reference(argument) {
+        return true;
+    }
     let ending = std::path::Path::new(argument).extension().and_then(std::ffi::OsStr::to_str);
     !argument.contains("://")
         && matches!(ending, Some("yaml" | "yml" | "json"))

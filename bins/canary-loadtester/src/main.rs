@@ -71,7 +71,10 @@ fn main() -> ExitCode {
             let outcome = runtime().and_then(|runtime| runtime.block_on(run.run()));
             outcome.unwrap_or_else(unusable)
         }
-        Ok(Parsed::Check(check)) => check.run().unwrap_or_else(unusable),
+        Ok(Parsed::Check(check)) => {
+            let outcome = runtime().and_then(|runtime| runtime.block_on(check.run()));
+            outcome.unwrap_or_else(unusable)
+        }
         Ok(Parsed::Serve(flags)) => {
             flags.logging.start();
             end(serve(*flags).map(|()| ExitCode::SUCCESS))

@@ -1,47 +1,51 @@
 //! Scenario files on the command line: `check FILE`, `run FILE` and `schema`.
 
+mod files;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use canary_load::{AnyAddress, Engine, trusting_tls};
-use canary_scenario::{
-    CanaryNames, Cleanup, Fetcher, Journal, Ready, RunReport, Scenario, Seconds, Setting, recover,
-};
+use canary_scenario::{CanaryNames, Cleanup, Journal, Ready, RunReport, Scenario, Seconds, Setting, recover};
 use clap::{Parser, ValueEnum};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+pub(crate) use self::files::is_reference;
+use self::files::{Overlays, fetcher, read};
 use crate::live::Live;
 
+const FILE: &str =
+    "A scenario file; also git:https://HOST/REPOSITORY//PATH?ref=REF and oci://REGISTRY/REPOSITORY:TAG#FILE";
 /// How long requests under way may take when a run is stopped.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Say what is wrong with scenario files, and where.
 #[derive(Debug, Parser)]
 pub(crate) struct Check {
-    /// Scenario files
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
+    #[arg(required = true, value_name = "FILE", help = FILE)]
+    files: Vec<String>,
+    #[command(flatten)]
+    overlays: Overlays,
+    /// Print what each file and its overlays come to
+    #[arg(long)]
+    merged: bool,
 }
 
 impl Check {
     /// Exit code 1: something is wrong.
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(crate) async fn run(&self) -> anyhow::Result<ExitCode> {
         let mut code = ExitCode::SUCCESS;
         for file in &self.files {
-            match Scenario::parse(&file.display().to_string(), &read(file)?) {
+            match Scenario::layered(&self.overlays.read(file).await?) {
+                Ok(scenario) if self.merged => anstream::print!("{}", scenario.text()),
                 Ok(scenario) => {
                     let spec = scenario.spec();
-                    anstream::println!(
-                        "{}: {} with {} flows, fine",
-                        file.display(),
-                        spec.name,
-                        spec.flows.len()
-                    );
+                    anstream::println!("{file}: {} with {} flows, fine", spec.name, spec.flows.len());
                 }
                 Err(mistakes) => {
                     anstream::eprintln!("{mistakes}");
@@ -65,14 +69,18 @@ Examples:
   canary-loadtester run shop.yaml --base http://localhost:9898 --target 50/s --duration 30s
   canary-loadtester run shop.yaml --param tenant=a --report junit -o result.xml
   canary-loadtester run shop.yaml --pin result.json
+  canary-loadtester run shop.yaml --overlay staging.yaml --overlay night.yaml
+  canary-loadtester run 'git:https://github.com/shop/load//shop.yaml?ref=v1' --target 5/s
 
 Exit codes:
   0  every rule held, and nothing that was written is left
   1  a rule was broken, or something is left over
   2  the file or the command line cannot be used")]
 pub(crate) struct RunFile {
-    /// The scenario file
-    file: PathBuf,
+    #[arg(help = FILE)]
+    file: String,
+    #[command(flatten)]
+    overlays: Overlays,
     /// A parameter, as NAME=VALUE; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     param: Vec<(String, String)>,
@@ -127,18 +135,12 @@ fn canary(text: &str) -> Result<CanaryNames, String> {
     Ok(CanaryNames { name: name.into(), namespace: namespace.into(), service: name.into(), port: None })
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
-}
-
 impl RunFile {
     /// Runs it to its end.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let scenario = Scenario::parse(&self.file.display().to_string(), &read(&self.file)?)?;
+        let scenario = Scenario::layered(&self.overlays.read(&self.file).await?)?;
         let journal = if scenario.writes() { Some(self.journal().await?) } else { None };
-        let folder =
-            self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let fetcher = Fetcher::local(folder.to_owned())?;
+        let fetcher = fetcher(&self.file)?;
         let got = fetcher.fetch(scenario.sources(), None, &self.pins()?).await.map_err(anyhow::Error::msg)?;
         let setting = Setting {
             params: self.param.iter().cloned().collect(),
@@ -171,7 +173,7 @@ impl RunFile {
 
     /// The journal, after what an earlier process left in it was removed.
     async fn journal(&self) -> anyhow::Result<Journal> {
-        let path = self.journal.clone().unwrap_or_else(|| self.file.with_extension("journal"));
+        let path = self.journal.clone().unwrap_or_else(|| files::beside(&self.file, "journal"));
         let journal = Journal::open(&path).with_context(|| format!("the journal {}", path.display()))?;
         if journal.pending().is_empty() {
             return Ok(journal);

@@ -2,7 +2,6 @@
 
 mod cluster_files;
 mod journal;
-mod reference;
 mod running;
 mod wanted;
 
@@ -131,14 +130,19 @@ async fn prepare(
         let fetched = state.scenarios.fetcher.fetch(sources, cluster, &BTreeMap::new()).await;
         fetched.map_err(refuse(StatusCode::FAILED_DEPENDENCY))
     };
-    let mut file = fetch(&BTreeMap::from([("of the scenario".to_owned(), wanted.source.clone())])).await?;
-    let digest = file.digests.pop_first().map(|(_, digest)| digest).unwrap_or_default();
-    let content = file.data.pop_first().map(|(_, content)| content).unwrap_or_default();
-    let content = std::str::from_utf8(&content)
-        .map_err(|_| refuse(StatusCode::BAD_REQUEST)("the scenario is no text".to_owned()))?;
-    let label = reference::label(&wanted.source);
     let wrong = |mistakes: canary_scenario::Mistakes| refuse(StatusCode::BAD_REQUEST)(mistakes.to_string());
-    let scenario = Scenario::parse(&label, content).map_err(wrong)?;
+    let (mut files, mut digests) = (Vec::new(), Vec::new());
+    for (n, source) in wanted.files.iter().enumerate() {
+        let name = if n == 0 { "of the scenario".to_owned() } else { format!("of overlay {n}") };
+        let mut file = fetch(&BTreeMap::from([(name, source.clone())])).await?;
+        digests.extend(file.digests.pop_first().map(|(_, digest)| digest));
+        let content = file.data.pop_first().map(|(_, content)| content).unwrap_or_default();
+        let content = String::from_utf8(content.to_vec())
+            .map_err(|_| refuse(StatusCode::BAD_REQUEST)(format!("{} is no text", source.label())))?;
+        let inline = n > 0 && source.inline.is_some();
+        files.push((if inline { format!("overlay {n}") } else { source.label() }, content));
+    }
+    let scenario = Scenario::layered(&files).map_err(wrong)?;
     if scenario.writes() {
         may_write(state, canary.as_deref(), payload).map_err(refuse(StatusCode::FORBIDDEN))?;
     }
@@ -176,7 +180,7 @@ async fn prepare(
         }
     };
     let name = scenario.name().to_owned();
-    let running = Running::begin(&name, &setting.run, ready, (digest, fetched.digests), writing)
+    let running = Running::begin(&name, &setting.run, ready, (digests, fetched.digests), writing)
         .map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR)(error.to_string()))?;
     Ok(Prepared { name, running, top_up })
 }

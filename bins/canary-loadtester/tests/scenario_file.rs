@@ -110,6 +110,37 @@ fn rules_decide_the_exit_code_and_mistakes_are_another() {
 }
 
 #[test]
+fn overlays_are_laid_over_a_file_and_shown_and_blamed() {
+    let shop = Shop::open();
+    let place = Place::new(&ORDERS.replace("STEP", "post: /orders").replace("ID", "order"));
+    let overlay = |name: &str, text: &str| {
+        let path = place.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let fast = overlay("fast.yaml", "name: staging\nload: {target: 100/s}\n");
+    let wrong = overlay("wrong.yaml", "judge: []\nflows:\n- name: order\n  weight: -1\n");
+    let arguments = ["--overlay", &fast, "--duration", "300ms", "--report", "json"];
+    let output = tester(&arguments, &place.file(), &shop).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["scenario"], "staging", "{report}");
+    assert!(report["load"]["sent"].as_u64().is_some_and(|sent| sent > 0 && sent <= 40), "{report}");
+    assert_eq!(shop.orders(), 0);
+
+    let check = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_canary-loadtester"));
+        command.arg("check").arg(place.file()).args(more).output().unwrap()
+    };
+    let merged = check(&["--merged", "--overlay", &fast]);
+    let merged = String::from_utf8(merged.stdout).unwrap();
+    assert!(merged.contains("name: staging\n") && merged.contains("  target: \"100/s\"\n"), "{merged}");
+    let output = check(&["--overlay", &fast, "--overlay", &wrong]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("wrong.yaml:4: flows[0].weight: it is -1"), "{said}");
+}
+
+#[test]
 fn the_schema_is_printed_and_the_documented_one_is_the_same() {
     let output = Command::new(env!("CARGO_BIN_EXE_canary-loadtester")).arg("schema").output().unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/scenario.schema.json");
@@ -118,6 +149,21 @@ fn the_schema_is_printed_and_the_documented_one_is_the_same() {
     }
     let documented = std::fs::read(path).unwrap();
     assert!(output.stdout == documented, "docs/scenario.schema.json is old; run this test with UPDATE=1");
+}
+
+#[test]
+fn the_overlay_of_the_page_is_laid_over_its_first_example() {
+    let page = include_str!("../../../docs/load-scenarios.md");
+    let examples: Vec<&str> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let place = Place::new(examples[0]);
+    let overlay = place.0.join("staging.yaml");
+    let text = examples.iter().find(|example| example.starts_with("# staging.yaml")).unwrap();
+    std::fs::write(&overlay, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_canary-loadtester"));
+    let output = command.arg("check").arg(place.file()).arg("--overlay").arg(overlay).output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert!(String::from_utf8(output.stdout).unwrap().ends_with("checkout with 1 flows, fine\n"));
 }
 
 /// Each example of the page is run as it stands there, at another address and for a moment.

@@ -89,12 +89,20 @@ impl Fetcher {
         })
     }
 
+    /// For the one whose machine it runs on, and a scenario from elsewhere: any address, and no files.
+    ///
+    /// # Errors
+    /// There is no TLS.
+    pub fn anywhere() -> Result<Self, reqwest::Error> {
+        Self::guarded(Egress::default(), vec!["*".to_owned()])
+    }
+
     /// For the one whose machine it runs on: reads files below `folder`, and any address.
     ///
     /// # Errors
     /// There is no TLS.
     pub fn local(folder: PathBuf) -> Result<Self, reqwest::Error> {
-        let mut fetcher = Self::guarded(Egress::default(), vec!["*".to_owned()])?;
+        let mut fetcher = Self::anywhere()?;
         fetcher.folder = Some(folder);
         Ok(fetcher)
     }

@@ -13,8 +13,10 @@ mod journal;
 mod judge;
 mod loading;
 mod mistake;
+mod overlay;
 mod quantity;
 mod recover;
+mod reference;
 mod report;
 mod scenario;
 mod selector;
@@ -24,6 +26,7 @@ mod spec;
 mod template;
 mod vars;
 mod visit;
+mod written;
 
 pub use check::Comparison;
 pub use cleaner::{Cleaner, Cleanup, Leftover};

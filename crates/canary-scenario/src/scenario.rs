@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use canary_load::{Flow, Plan, Target, TlsError};
-use canary_yaml::Lines;
 use minijinja::Value;
 
 use crate::cleaner::{Cleaner, Writes};
@@ -19,12 +18,13 @@ use crate::feed::{Feed, format_of, rows};
 use crate::journal::{Journal, RunHeader};
 use crate::judge::Rule;
 use crate::loading::{Loading, TopUpPlan, loading};
-use crate::mistake::{Mistake, Mistakes};
+use crate::mistake::Mistakes;
 use crate::setting::{Setting, like, names};
 use crate::spec::{ProtocolSpec, ScenarioFile, SourceSpec};
 use crate::template::value_of;
 use crate::vars::RunVars;
 use crate::visit::{FlowScript, Shared};
+use crate::written::Written;
 
 /// Clean-ups a second, and how long after the run they may go on, unless the scenario says otherwise.
 const CLEANUP_RATE: f64 = 50.0;
@@ -33,10 +33,8 @@ const CLEANUP_TIME: Duration = Duration::from_secs(60);
 /// A scenario file that has been read and checked.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    file: String,
-    text: String,
+    written: Written,
     spec: ScenarioFile,
-    lines: Lines,
     rules: Vec<Rule>,
 }
 
@@ -93,16 +91,32 @@ impl Scenario {
     /// # Errors
     /// All mistakes, each with its line, its field and what would be right.
     pub fn parse(file: &str, text: &str) -> Result<Self, Mistakes> {
-        let lines = Lines::of(text);
-        let spec: ScenarioFile = serde_saphyr::from_str(text).map_err(|error| {
+        Self::read(Written::of(file, text))
+    }
+
+    /// Reads a base and overlays that change it one after another: the name of each file, and its text. Mappings are
+    /// merged, and `null` removes; flows and steps are merged by their names, and other lists replaced. `$patch: delete`
+    /// removes a flow or a step, `$patch: replace` takes the place of what is there.
+    ///
+    /// # Errors
+    /// All mistakes, each with the file, the line and the field where it stands, and what would be right.
+    pub fn layered(files: &[(String, String)]) -> Result<Self, Mistakes> {
+        match files {
+            [(file, text)] => Self::parse(file, text),
+            files => Self::read(Written::layered(files)?),
+        }
+    }
+
+    fn read(written: Written) -> Result<Self, Mistakes> {
+        let spec: ScenarioFile = serde_saphyr::from_str(written.text()).map_err(|error| {
             let (line, why) = canary_yaml::fault(&error);
-            Mistakes(vec![Mistake { file: file.to_owned(), line, field: lines.field(line), why }])
+            written.fault(line, why)
         })?;
         let mut compiler = Compiler::new(&spec);
         let flows = compiler.flows();
         let rules = common(&mut compiler, &flows);
         let mistakes = std::mem::take(&mut compiler.mistakes);
-        let scenario = Self { file: file.to_owned(), text: text.to_owned(), spec, lines, rules };
+        let scenario = Self { written, spec, rules };
         if mistakes.is_empty() { Ok(scenario) } else { Err(scenario.mistakes(mistakes)) }
     }
 
@@ -111,9 +125,9 @@ impl Scenario {
         &self.spec.name
     }
 
-    /// The file as it is written.
+    /// The file as it is written; of several files, what they come to.
     pub fn text(&self) -> &str {
-        &self.text
+        self.written.text()
     }
 
     /// The file as it was read.
@@ -146,8 +160,8 @@ impl Scenario {
         if let Some(journal) = setting.journal.as_ref().filter(|_| self.writes()) {
             journal.begin(RunHeader {
                 run: setting.run.clone(),
-                file: self.file.clone(),
-                text: self.text.clone(),
+                file: self.written.name().to_owned(),
+                text: self.text().to_owned(),
                 params: setting.params.clone(),
                 canary: setting.canary.clone(),
                 base: setting.base.clone(),
@@ -361,14 +375,7 @@ impl Scenario {
     }
 
     fn mistakes(&self, found: Vec<(String, String)>) -> Mistakes {
-        let seen: BTreeSet<(usize, String, String)> =
-            found.into_iter().map(|(field, why)| (self.lines.line(&field), field, why)).collect();
-        let file = &self.file;
-        Mistakes(
-            seen.into_iter()
-                .map(|(line, field, why)| Mistake { file: file.clone(), line, field, why })
-                .collect(),
-        )
+        self.written.mistakes(found)
     }
 }
 

@@ -32,6 +32,7 @@ mod flagger;
 mod gates;
 mod hostile;
 mod load;
+mod overlays;
 mod rights;
 mod runs;
 mod scenarios;

@@ -17,8 +17,8 @@ pub(crate) struct Running {
     name: String,
     run: String,
     ready: Arc<Ready>,
-    /// SHA-256 of the scenario, and of its sources by name.
-    digests: (String, BTreeMap<String, String>),
+    /// SHA-256 of the scenario and its overlays, and of its sources by name.
+    digests: (Vec<String>, BTreeMap<String, String>),
     cleaning: Option<Cleaning>,
 }
 
@@ -46,7 +46,7 @@ impl Running {
         name: &str,
         run: &str,
         ready: Ready,
-        digests: (String, BTreeMap<String, String>),
+        digests: (Vec<String>, BTreeMap<String, String>),
         writing: Option<Writing>,
     ) -> Result<Self, TlsError> {
         let cleaning = match writing {
@@ -77,7 +77,12 @@ impl Running {
 
     /// What the API shows of it while it runs.
     pub(crate) fn show(&self) -> Value {
-        json!({"name": self.name, "sha256": self.digests.0, "sources": self.digests.1})
+        let (files, sources) = &self.digests;
+        let mut shown = json!({"name": self.name, "sha256": files.first(), "sources": sources});
+        if let Some(overlays) = files.get(1..).filter(|overlays| !overlays.is_empty()) {
+            shown["overlays"] = json!(overlays);
+        }
+        shown
     }
 
     /// After the load has ended: waits until what it wrote is removed, and judges.

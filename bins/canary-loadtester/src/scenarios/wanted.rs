@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use canary_scenario::SourceSpec;
 
-use super::reference;
 use crate::load::duration;
 use crate::payload::Payload;
 
-const KNOWN: [&str; 7] = ["type", "scenario", "sha256", "base", "target", "duration", "lease"];
+const KNOWN: [&str; 8] = ["type", "scenario", "overlay", "sha256", "base", "target", "duration", "lease"];
 /// Before the names of parameters.
 const PARAM: &str = "param.";
 
 /// What is wanted of a scenario.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// Where it is.
-    pub(super) source: SourceSpec,
+    /// Where it is, and then what changes it.
+    pub(super) files: Vec<SourceSpec>,
     pub(super) params: BTreeMap<String, String>,
     pub(super) base: Option<String>,
     pub(super) target: Option<String>,
@@ -41,8 +40,14 @@ impl Wanted {
             }
         }
         let owned = |key: &str| payload.get(key).map(str::to_owned);
+        let scenario = payload.get("scenario").unwrap_or_default();
+        let base = SourceSpec::of_reference(scenario, payload.get("sha256"));
+        let mut files = vec![base.map_err(|why| format!("scenario: {why}"))?];
+        if let Some(overlays) = payload.get("overlay") {
+            files.extend(SourceSpec::of_references(overlays).map_err(|why| format!("overlay: {why}"))?);
+        }
         Ok(Self {
-            source: reference::source(payload.get("scenario").unwrap_or_default(), payload.get("sha256"))?,
+            files,
             params,
             base: owned("base"),
             target: owned("target"),
@@ -90,6 +95,7 @@ mod tests {
         for (pair, why) in [
             (("url", "http://a/"), "\"url\" is not known; with a scenario known are type, scenario"),
             (("lease", "2"), "lease takes a duration"),
+            (("overlay", "load/a.yaml b"), "overlay: \"b\" is nothing that can be fetched"),
         ] {
             let error = Wanted::of(&payload(&[("scenario", "load/shop.yaml"), pair])).unwrap_err();
             assert!(error.contains(why), "{error}");

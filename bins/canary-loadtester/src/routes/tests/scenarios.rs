@@ -10,11 +10,11 @@ use super::runs::runner;
 use super::*;
 
 #[path = "../../../../../crates/canary-scenario/tests/run/shop.rs"]
-mod shop;
+pub(super) mod shop;
 
 use shop::Shop;
 
-const BROWSE: &str = r#"
+pub(super) const BROWSE: &str = r#"
 name: browse
 load: {target: "{{ params.rate }}", arrivals: even}
 base: "http://{{ canary.service }}.{{ canary.namespace }}:{{ canary.port }}"
@@ -41,7 +41,7 @@ flows:
 "#;
 
 /// An API server with one ConfigMap, and nothing else.
-async fn cluster(data: &Value, delay: Duration) -> MockServer {
+pub(super) async fn cluster(data: &Value, delay: Duration) -> MockServer {
     let server = MockServer::start().await;
     let map = json!({"metadata": {"name": "load"}, "data": data});
     let answer = ResponseTemplate::new(200).set_body_json(map).set_delay(delay);
@@ -63,7 +63,7 @@ fn client(server: &MockServer) -> Client {
 }
 
 /// A live Canary with this hook, progressing.
-fn tester(metadata: &Value, cluster: &MockServer, annotations: &Value) -> State {
+pub(super) fn tester(metadata: &Value, cluster: &MockServer, annotations: &Value) -> State {
     let hooks = json!([{"url": format!("http://{HOST}/"), "metadata": metadata}]);
     let state = guarded(&hooks);
     let spec =

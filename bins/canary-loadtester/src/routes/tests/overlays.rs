@@ -1,0 +1,61 @@
+//! Scenarios that lie in several files, and in Git repositories.
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::runs::runner;
+use super::scenarios::shop::Shop;
+use super::scenarios::{BROWSE, cluster, tester};
+use super::*;
+
+/// A forge with one file in a repository.
+pub(super) async fn forge(file: &str, content: &str) -> MockServer {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    archive.append_data(&mut header, format!("load-v1/{file}"), content.as_bytes()).unwrap();
+    let archive = archive.into_inner().unwrap().finish().unwrap();
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_bytes(archive);
+    Mock::given(path("/shop/load/archive/v1.tar.gz")).respond_with(answer).mount(&server).await;
+    server
+}
+
+#[tokio::test]
+async fn a_scenario_of_a_repository_is_played_with_the_overlays_of_its_hook() {
+    let (shop, forge) = (Shop::open(), forge("a/browse.yaml", BROWSE).await);
+    let night = "name: night\nflows:\n- {name: look, steps: [{get: /night}]}\n";
+    let data = json!({"night.yaml": night, "quiet.yaml": "feeds: null\nsources: null\n"});
+    let cluster = cluster(&data, Duration::ZERO).await;
+    let metadata = json!({"type": "load", "base": shop.address, "duration": "300ms",
+        "scenario": format!("git:{}/shop/load//a/browse.yaml?ref=v1", forge.uri()),
+        "overlay": "load/night.yaml load/quiet.yaml"});
+    let server = start(tester(&metadata, &cluster, &json!({}))).await;
+    assert_eq!(server.post("/", &payload(&metadata)).await, said(202, ""));
+    let all = server.until("/v1/runs", |all| all["runs"][0]["scenario"]["rules"].is_array()).await;
+    let run = &all["runs"][0];
+    assert_eq!(run["name"], "night", "{run}");
+    assert_eq!(run["scenario"]["overlays"].as_array().map(Vec::len), Some(2), "{run}");
+    let requests = shop.requests();
+    assert!(!requests.is_empty() && requests.iter().all(|request| request == "GET /night"), "{requests:?}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_overlay_is_said_of_it() {
+    let data = json!({"browse.yaml": BROWSE, "items.csv": "id\n1\n", "wrong.yaml": "load: {target: fast}\n"});
+    let cluster = cluster(&data, Duration::ZERO).await;
+    let server = start(tester(&json!({}), &cluster, &json!({}))).await;
+    for (overlay, status, why) in [
+        ("load/wrong.yaml", 400, "load/wrong.yaml:1: load.target: \"fast\" is no rate"),
+        ("judge: [\"p99 > 1s\", nothing < 1]", 400, "overlay 1:1: judge[1]: "),
+        ("load/none.yaml", 424, "source of overlay 1: ConfigMap test/load has no key \"none.yaml\""),
+        ("none.yaml", 400, "overlay: \"none.yaml\" is nothing that can be fetched"),
+        ("https://other.example/a.yaml", 424, "other.example is not a trusted host"),
+    ] {
+        let body = payload(&json!({"scenario": "load/browse.yaml", "overlay": overlay})).to_string();
+        let (found, said) = server.send("POST", "/v1/runs", &runner(), &body).await;
+        assert!(found == status && said.contains(why), "{overlay}: {found} {said}");
+    }
+}
