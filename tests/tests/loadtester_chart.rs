@@ -92,14 +92,18 @@ fn secrets_and_writes_of_scenarios_are_for_those_who_ask() {
         |objects: &[Value]| object(objects, "Role", "flagger-loadtester-own").unwrap()["rules"].to_string();
     assert!(!rights(&plain).contains("secrets"));
     assert!(!container(&plain)["command"].to_string().contains("-allow-writes"));
-    let values = "scenarios.allowWrites=true,scenarios.journalClaim=kept,scenarios.secrets={users@test},\
+    let values = "scenarios.allowWrites=true,scenarios.journalClaim=kept,scenarios.secrets={users@test},scenarios.logins={ghcr.io=ghcr@test},\
                   scenarios.sourceHosts={data.example}";
     let Some(objects) = render(&["--set", values]) else { return };
-    let secrets =
-        json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["users"], "verbs": ["get"]});
+    let secrets = json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["users", "ghcr"], "verbs": ["get"]});
     assert!(rights(&objects).contains(&secrets.to_string()));
     let command = container(&objects)["command"].clone();
-    for flag in ["-allow-writes", "-source-host=data.example", "-source-secret=users@test"] {
+    for flag in [
+        "-allow-writes",
+        "-source-host=data.example",
+        "-source-secret=users@test",
+        "-source-login=ghcr.io=ghcr@test",
+    ] {
         assert!(command.as_array().unwrap().contains(&json!(flag)), "{command}");
     }
     let pod = &object(&objects, "Deployment", RELEASE).unwrap()["spec"]["template"]["spec"];

@@ -9,7 +9,7 @@ use canary_api::GoDuration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use regex::Regex;
-pub(crate) use scenarios::{ScenarioFlags, SharedSecret};
+pub(crate) use scenarios::{ScenarioFlags, SharedSecret, SourceLogin};
 pub(crate) use security::{Auth, CommandFlags, Commands, SecurityFlags, StateFlags};
 
 use crate::logging::LoggingFlags;
@@ -170,6 +170,7 @@ mod tests {
             ("-command-environment=A=b", "command-environment"),
             ("-state-file=a -state-config-map=b", "state-config-map"),
             ("-source-secret=a@", "source-secret"),
+            ("-source-login=ghcr.io", "source-login"),
         ] {
             let error = serve(arguments).unwrap_err();
             assert!(error.contains(named), "{error}");

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 pub(crate) use self::files::is_reference;
-use self::files::{Overlays, fetcher, read};
+use self::files::{Overlays, read};
 use crate::live::Live;
 
 const FILE: &str =
@@ -140,7 +140,7 @@ impl RunFile {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let scenario = Scenario::layered(&self.overlays.read(&self.file).await?)?;
         let journal = if scenario.writes() { Some(self.journal().await?) } else { None };
-        let fetcher = fetcher(&self.file)?;
+        let fetcher = self.overlays.fetcher(&self.file)?;
         let got = fetcher.fetch(scenario.sources(), None, &self.pins()?).await.map_err(anyhow::Error::msg)?;
         let setting = Setting {
             params: self.param.iter().cloned().collect(),

@@ -20,7 +20,7 @@ use self::wanted::Wanted;
 use crate::access::Caller;
 use crate::answers::{Reply, text};
 use crate::canaries;
-use crate::flags::SharedSecret;
+use crate::flags::{SharedSecret, SourceLogin};
 use crate::load::usual_lease;
 use crate::payload::Payload;
 use crate::real_traffic::{Opened, Source, fill_up};
@@ -36,6 +36,7 @@ const MAY_WRITE: &str = "canaryd/allow-load-writes";
 pub(crate) struct Scenarios {
     pub(crate) fetcher: Fetcher,
     pub(crate) secrets: Arc<[SharedSecret]>,
+    pub(crate) logins: Arc<[SourceLogin]>,
     /// Whether any may write.
     pub(crate) allow_writes: bool,
     pub(crate) writes: Writes,
@@ -121,10 +122,8 @@ async fn prepare(
     run: String,
 ) -> Result<Prepared, Box<Reply>> {
     let canary = live(state, caller, payload).await;
-    let cluster = state
-        .canaries
-        .client()
-        .map(|client| ClusterFiles::of(client, &payload.namespace, state.scenarios.secrets.clone()));
+    let shared = (state.scenarios.secrets.clone(), state.scenarios.logins.clone());
+    let cluster = state.canaries.client().map(|client| ClusterFiles::of(client, &payload.namespace, shared));
     let cluster = cluster.as_ref().map(|cluster| cluster as &dyn canary_scenario::ClusterFiles);
     let fetch = async |sources: &BTreeMap<_, _>| {
         let fetched = state.scenarios.fetcher.fetch(sources, cluster, &BTreeMap::new()).await;

@@ -197,7 +197,14 @@ async fn state(flags: Flags, client: Option<Client>, canaries: Canaries) -> anyh
 }
 
 fn of_scenarios(flags: ScenarioFlags, allowed: &[Allowed], never: &[IpAddr]) -> anyhow::Result<Scenarios> {
-    let ScenarioFlags { allow_writes, journal_file, source_host, source_secret } = flags;
+    let ScenarioFlags {
+        allow_writes,
+        journal_file,
+        source_host,
+        source_secret,
+        source_login,
+        source_login_file,
+    } = flags;
     if allow_writes && journal_file.is_none() {
         anyhow::bail!(
             "-allow-writes takes a -journal-file, so that a restart does not forget what was written"
@@ -214,8 +221,9 @@ fn of_scenarios(flags: ScenarioFlags, allowed: &[Allowed], never: &[IpAddr]) -> 
         }
     }
     Ok(Scenarios {
-        fetcher: Fetcher::guarded(egress, source_host)?,
+        fetcher: Fetcher::guarded(egress, source_host)?.with_login_files(source_login_file),
         secrets: source_secret.into(),
+        logins: source_login.into(),
         allow_writes,
         writes: journal_file.map_or_else(|| Ok(Writes::default()), |path| Writes::open(&path))?,
     })

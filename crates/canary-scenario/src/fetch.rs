@@ -1,6 +1,7 @@
 //! Fetches the data of a scenario anew for each run, within limits, and says what it got.
 
 mod git;
+mod login;
 pub(crate) mod oci;
 
 use std::collections::BTreeMap;
@@ -11,12 +12,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use canary_egress::Egress;
-use reqwest::header::{ETAG, IF_NONE_MATCH};
+use reqwest::header::{AUTHORIZATION, ETAG, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::login::Login;
 use crate::spec::{OnFetchError, SourceSpec};
 
 /// How long one source may take.
@@ -39,6 +41,14 @@ pub trait ClusterFiles: Send + Sync {
     /// # Errors
     /// A sentence about what is missing or refused; never with its content.
     async fn secret(&self, name: &str, key: &str) -> Result<Bytes, String>;
+    /// Who one is at a host, with its port if that is not the usual one.
+    ///
+    /// # Errors
+    /// A sentence about what is missing or malformed; never with what stands there.
+    async fn login(&self, host: &str) -> Result<Option<Login>, String> {
+        let _ = host;
+        Ok(None)
+    }
 }
 
 const _: Option<&dyn ClusterFiles> = None; // object-safe, or this does not compile
@@ -53,6 +63,7 @@ pub struct Fetcher {
     egress: Egress,
     hosts: Vec<String>,
     folder: Option<PathBuf>,
+    login_files: Arc<[PathBuf]>,
     kept: Arc<Mutex<BTreeMap<String, Kept>>>,
 }
 
@@ -85,6 +96,7 @@ impl Fetcher {
             egress,
             hosts,
             folder: None,
+            login_files: Arc::default(),
             kept: Arc::default(),
         })
     }
@@ -168,15 +180,15 @@ impl Fetcher {
             return self.file(file, most).await;
         }
         if let Some(url) = &source.url {
-            return self.address(url, source.sha256.is_some(), most, key).await;
+            return self.address(url, source.sha256.is_some(), (most, cluster), key).await;
         }
         if let Some(git) = &source.git {
-            let content = self.git(git, source.sha256.is_some(), most).await?;
+            let content = self.git(git, source.sha256.is_some(), (most, cluster)).await?;
             self.keep(key, None, &content);
             return Ok(content);
         }
         if let Some(artifact) = &source.oci {
-            let content = self.artifact(artifact, source.sha256.is_some(), most).await?;
+            let content = self.artifact(artifact, source.sha256.is_some(), (most, cluster)).await?;
             self.keep(key, None, &content);
             return Ok(content);
         }
@@ -211,7 +223,7 @@ impl Fetcher {
         &self,
         address: &str,
         is_digest_known: bool,
-        most: usize,
+        (most, cluster): (usize, Option<&dyn ClusterFiles>),
         key: &str,
     ) -> Result<Bytes, String> {
         let url = Url::parse(address).map_err(|error| format!("{address:?} is no address: {error}"))?;
@@ -222,7 +234,12 @@ impl Fetcher {
         self.egress.check(&url).map_err(|refused| refused.to_string())?;
         let client = if is_digest_known { &self.following } else { &self.staying };
         let kept = self.kept(key);
+        let login = self.login(&url, cluster).await?;
         let mut request = client.get(url);
+        if let Some(login) = &login {
+            // The client takes it out where it is sent on to another host.
+            request = request.header(AUTHORIZATION, login.header()?);
+        }
         if let Some(tag) = kept.as_ref().and_then(|kept| kept.tag.as_ref()) {
             request = request.header(IF_NONE_MATCH, tag);
         }

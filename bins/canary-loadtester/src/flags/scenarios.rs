@@ -22,6 +22,15 @@ pub(crate) struct ScenarioFlags {
     /// whose scenarios may (all when left out), such as users@test,prod
     #[arg(long, value_name = "NAME[@NAMESPACES]", value_parser = SharedSecret::parse)]
     pub(crate) source_secret: Vec<SharedSecret>,
+    /// A host with private repositories, files or artifacts, the Secret of the load tester's own namespace with the login
+    /// for it, and the namespaces of the canaries whose scenarios may read there (all when left out), such as
+    /// ghcr.io=ghcr-login@test,prod. The Secret has .dockerconfigjson, username and password, or token
+    #[arg(long, value_name = "HOST=NAME[@NAMESPACES]", value_parser = SourceLogin::parse)]
+    pub(crate) source_login: Vec<SourceLogin>,
+    /// File with logins for such hosts, for scenarios of all canaries: a config.json of Docker, or lines of git
+    /// credential-store. It is read anew each time
+    #[arg(long, value_name = "PATH")]
+    pub(crate) source_login_file: Vec<PathBuf>,
 }
 
 /// A Secret that scenarios may use.
@@ -56,9 +65,50 @@ impl SharedSecret {
     }
 }
 
+/// A Secret with the login for a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceLogin {
+    host: String,
+    secret: SharedSecret,
+}
+
+impl SourceLogin {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong =
+            || "it takes HOST=NAME, such as ghcr.io=ghcr-login or ghcr.io=ghcr-login@test,prod".to_owned();
+        let (host, secret) = text.split_once('=').ok_or_else(wrong)?;
+        if host.is_empty() || host.contains(['/', ' ', '@']) {
+            return Err(wrong());
+        }
+        let secret = SharedSecret::parse(secret).map_err(|_| wrong())?;
+        Ok(Self { host: host.to_ascii_lowercase(), secret })
+    }
+
+    /// The Secret with the login for that host, if a scenario of a canary in `namespace` may use it.
+    pub(crate) fn for_host(&self, host: &str, namespace: &str) -> Option<&str> {
+        let is_meant =
+            self.host.eq_ignore_ascii_case(host) && self.secret.is_for(&self.secret.name, namespace);
+        is_meant.then_some(self.secret.name.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_is_for_its_host_and_for_all_namespaces_or_those_named() {
+        let login = SourceLogin::parse("localhost:5000=ghcr-login@test").unwrap();
+        assert_eq!(login.for_host("LOCALHOST:5000", "test"), Some("ghcr-login"));
+        assert_eq!(
+            (login.for_host("localhost:5000", "other"), login.for_host("localhost", "test")),
+            (None, None)
+        );
+        assert_eq!(SourceLogin::parse("ghcr.io=a").unwrap().for_host("ghcr.io", "x"), Some("a"));
+        for wrong in ["", "ghcr.io", "=a", "ghcr.io=", "https://ghcr.io=a", "ghcr.io=a@", "a@b=c"] {
+            assert!(SourceLogin::parse(wrong).unwrap_err().contains("HOST=NAME"), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_secret_is_for_all_namespaces_or_for_those_named() {

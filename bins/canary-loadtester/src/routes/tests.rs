@@ -62,6 +62,7 @@ fn open() -> State {
         scenarios: Scenarios {
             fetcher: Fetcher::guarded(Egress::default(), vec!["127.0.0.1".to_owned()]).unwrap(),
             secrets: Arc::new([]),
+            logins: Arc::new([]),
             allow_writes: false,
             writes: Writes::default(),
         },

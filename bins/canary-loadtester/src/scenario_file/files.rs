@@ -14,6 +14,10 @@ pub(crate) struct Overlays {
     /// word
     #[arg(long, value_name = "FILE")]
     overlay: Vec<String>,
+    /// File with logins for private repositories and registries: a config.json of Docker, or lines of git
+    /// credential-store; may be given several times
+    #[arg(long, value_name = "PATH")]
+    login_file: Vec<PathBuf>,
 }
 
 impl Overlays {
@@ -22,38 +26,40 @@ impl Overlays {
         let mut files = Vec::with_capacity(1 + self.overlay.len());
         for file in std::iter::once(base).chain(self.overlay.iter().map(String::as_str)) {
             files.push(if is_reference(file) {
-                fetched(file).await?
+                self.fetched(file).await?
             } else {
                 (file.to_owned(), read(Path::new(file))?)
             });
         }
         Ok(files)
     }
+
+    async fn fetched(&self, reference: &str) -> anyhow::Result<(String, String)> {
+        let source = SourceSpec::of_reference(reference, None).map_err(anyhow::Error::msg)?;
+        let sources = BTreeMap::from([("scenario".to_owned(), source.clone())]);
+        let got = self.fetcher(reference)?.fetch(&sources, None, &BTreeMap::new()).await;
+        let content = got.map_err(|why| anyhow::anyhow!("{}: {why}", source.label()))?.data.pop_first();
+        let content = content.map(|(_, content)| content).unwrap_or_default();
+        let text =
+            String::from_utf8(content.to_vec()).with_context(|| format!("{} is no text", source.label()))?;
+        Ok((source.label(), text))
+    }
+
+    /// For the data of a scenario: of one that comes from elsewhere none is read from this machine.
+    pub(super) fn fetcher(&self, file: &str) -> anyhow::Result<Fetcher> {
+        let fetcher = if is_reference(file) {
+            Fetcher::anywhere()?
+        } else {
+            let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
+            Fetcher::local(folder.unwrap_or(Path::new(".")).to_owned())?
+        };
+        Ok(fetcher.with_login_files(self.login_file.clone()))
+    }
 }
 
 /// Whether it names a file elsewhere.
 pub(crate) fn is_reference(text: &str) -> bool {
     text.starts_with("git:") || text.starts_with("oci://")
-}
-
-async fn fetched(reference: &str) -> anyhow::Result<(String, String)> {
-    let source = SourceSpec::of_reference(reference, None).map_err(anyhow::Error::msg)?;
-    let sources = BTreeMap::from([("scenario".to_owned(), source.clone())]);
-    let got = Fetcher::anywhere()?.fetch(&sources, None, &BTreeMap::new()).await;
-    let content = got.map_err(|why| anyhow::anyhow!("{}: {why}", source.label()))?.data.pop_first();
-    let content = content.map(|(_, content)| content).unwrap_or_default();
-    let text =
-        String::from_utf8(content.to_vec()).with_context(|| format!("{} is no text", source.label()))?;
-    Ok((source.label(), text))
-}
-
-/// For the data of a scenario: of one that comes from elsewhere none is read from this machine.
-pub(super) fn fetcher(file: &str) -> anyhow::Result<Fetcher> {
-    if is_reference(file) {
-        return Ok(Fetcher::anywhere()?);
-    }
-    let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
-    Ok(Fetcher::local(folder.unwrap_or(Path::new(".")).to_owned())?)
 }
 
 pub(super) fn read(file: &Path) -> anyhow::Result<String> {

@@ -1,14 +1,17 @@
 //! Data of scenarios in the cluster: ConfigMaps of the canary's namespace, and Secrets that a flag shares.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use canary_scenario::{Login, Logins};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client};
 
-use crate::flags::SharedSecret;
+use crate::flags::{SharedSecret, SourceLogin};
 
 /// How long the API server may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,11 +22,16 @@ pub(crate) struct ClusterFiles {
     /// That of the canary.
     namespace: String,
     secrets: Arc<[SharedSecret]>,
+    logins: Arc<[SourceLogin]>,
 }
 
 impl ClusterFiles {
-    pub(crate) fn of(client: Client, namespace: &str, secrets: Arc<[SharedSecret]>) -> Self {
-        Self { client, namespace: namespace.to_owned(), secrets }
+    pub(crate) fn of(
+        client: Client,
+        namespace: &str,
+        (secrets, logins): (Arc<[SharedSecret]>, Arc<[SourceLogin]>),
+    ) -> Self {
+        Self { client, namespace: namespace.to_owned(), secrets, logins }
     }
 }
 
@@ -65,6 +73,36 @@ impl canary_scenario::ClusterFiles for ClusterFiles {
             answer(&what, Api::default_namespaced(self.client.clone()).get_opt(name)).await?;
         let content = secret.data.and_then(|mut data| data.remove(key));
         content.map(|content| Bytes::from(content.0)).ok_or_else(|| format!("{what} has no key {key:?}"))
+    }
+
+    async fn login(&self, host: &str) -> Result<Option<Login>, String> {
+        let found = self.logins.iter().find_map(|login| login.for_host(host, &self.namespace));
+        let Some(name) = found else { return Ok(None) };
+        let what = format!("Secret {}/{}", self.client.default_namespace(), named(name)?);
+        let secret: Secret =
+            answer(&what, Api::default_namespaced(self.client.clone()).get_opt(name)).await?;
+        login_of(&secret.data.unwrap_or_default(), host).map(Some).map_err(|why| format!("{what}: {why}"))
+    }
+}
+
+/// What a Secret says about who one is at a host.
+fn login_of(data: &BTreeMap<String, ByteString>, host: &str) -> Result<Login, String> {
+    let get = |key: &str| {
+        let text = data.get(key).map(|value| std::str::from_utf8(&value.0));
+        text.transpose().map_err(|_| format!("its key {key:?} is no text"))
+    };
+    if let Some(config) = get(".dockerconfigjson")? {
+        let logins = Logins::read(config)?;
+        return logins
+            .at(host)
+            .cloned()
+            .ok_or_else(|| format!("its .dockerconfigjson has no login for {host}"));
+    }
+    let line = |text: &str| text.trim_end_matches(['\r', '\n']).to_owned();
+    match (get("username")?, get("password")?, get("token")?) {
+        (Some(user), Some(password), _) => Ok(Login::password(line(user), line(password))),
+        (_, _, Some(token)) | (None, Some(token), None) => Ok(Login::token(line(token))),
+        _ => Err("it has no login; it takes .dockerconfigjson, username and password, or token".to_owned()),
     }
 }
 
@@ -111,6 +149,10 @@ mod tests {
                 "/api/v1/namespaces/tools/secrets/users",
                 json!({"metadata": {"name": "users"}, "data": {"a": "aGk="}}),
             ),
+            (
+                "/api/v1/namespaces/tools/secrets/git-login",
+                json!({"metadata": {"name": "git-login"}, "data": {"token": "aGk="}}),
+            ),
         ] {
             Mock::given(path(at))
                 .respond_with(ResponseTemplate::new(200).set_body_json(object))
@@ -123,8 +165,49 @@ mod tests {
         Mock::given(any()).respond_with(answer).with_priority(9).mount(&server).await;
         let mut config = Config::new(server.uri().parse().unwrap());
         config.default_namespace = "tools".into();
-        let files = ClusterFiles::of(Client::try_from(config).unwrap(), namespace, secrets.into());
+        let logins = ["git.test=git-login@test", "gone.test=gone"];
+        let logins: Vec<_> = logins.iter().map(|text| SourceLogin::parse(text).unwrap()).collect();
+        let files =
+            ClusterFiles::of(Client::try_from(config).unwrap(), namespace, (secrets.into(), logins.into()));
         (server, files)
+    }
+
+    #[test]
+    fn a_login_is_what_the_usual_keys_of_a_secret_say() {
+        let secret = |keys: &[(&str, &str)]| {
+            keys.iter().map(|(key, value)| ((*key).to_owned(), ByteString((*value).into()))).collect()
+        };
+        let docker = r#"{"auths": {"ghcr.io": {"username": "me", "password": "pw"}}}"#;
+        for (keys, login) in [
+            (vec![(".dockerconfigjson", docker)], Login::password("me", "pw")),
+            (vec![("username", "me"), ("password", "pw\n")], Login::password("me", "pw")),
+            (vec![("token", "t\n")], Login::token("t")),
+            (vec![("password", "t")], Login::token("t")),
+        ] {
+            assert_eq!(login_of(&secret(&keys), "ghcr.io"), Ok(login), "{keys:?}");
+        }
+        for (keys, why) in [
+            (vec![(".dockerconfigjson", docker)], "has no login for quay.io"),
+            (vec![(".dockerconfigjson", "{\"hush\": 1}")], "none of a configuration of Docker"),
+            (vec![("hush", "hush")], "it takes .dockerconfigjson, username and password, or token"),
+        ] {
+            let error = login_of(&secret(&keys), "quay.io").unwrap_err();
+            assert!(error.contains(why) && !error.contains("hush"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_is_read_for_its_host_and_the_namespaces_it_is_shared_with() {
+        for (namespace, host, found) in
+            [("test", "git.test", true), ("other", "git.test", false), ("test", "other.test", false)]
+        {
+            let (server, files) = files(namespace, vec![]).await;
+            assert_eq!(files.login(host).await.unwrap().is_some(), found, "{namespace} {host}");
+            assert_eq!(server.received_requests().await.unwrap().len(), usize::from(found));
+        }
+        let (_server, files) = files("test", vec![]).await;
+        let error = files.login("gone.test").await.unwrap_err();
+        assert!(error.contains("there is no Secret tools/gone"), "{error}");
     }
 
     #[tokio::test]

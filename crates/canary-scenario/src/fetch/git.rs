@@ -6,12 +6,14 @@ use std::io::Read;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use reqwest::header::LOCATION;
-use reqwest::{Client, Response};
+use reqwest::Response;
+use reqwest::header::{AUTHORIZATION, LOCATION};
 use tar::{Archive, EntryType};
 use url::Url;
 
-use super::{Fetcher, read, told};
+use super::login::refusal;
+use super::{ClusterFiles, Fetcher, read, told};
+use crate::login::Login;
 use crate::source::{MOST_BYTES, fetchable, stays_within};
 use crate::spec::GitFile;
 
@@ -19,6 +21,8 @@ use crate::spec::GitFile;
 const UNPACKED: u64 = 512 << 20;
 /// Entries that are looked at.
 const ENTRIES: usize = 100_000;
+/// Addresses on the way to it.
+const MOST_HOPS: usize = 4;
 
 impl GitFile {
     /// What is wrong with it: the field, and why.
@@ -59,10 +63,15 @@ impl GitFile {
 
 impl Fetcher {
     /// The file of a repository.
-    pub(super) async fn git(&self, git: &GitFile, is_known: bool, most: usize) -> Result<Bytes, String> {
+    pub(super) async fn git(
+        &self,
+        git: &GitFile,
+        is_known: bool,
+        (most, cluster): (usize, Option<&dyn ClusterFiles>),
+    ) -> Result<Bytes, String> {
         let at = git.archive()?;
-        let client = if is_known { &self.following } else { &self.staying };
-        let answer = self.archive(client, at, is_known).await?;
+        let login = self.login(&at, cluster).await?;
+        let answer = self.archive(at, is_known, login.as_ref()).await?;
         let archive = read(answer, MOST_BYTES).await?;
         let path = git.path.clone();
         tokio::task::spawn_blocking(move || file(&archive, &path, most))
@@ -70,27 +79,27 @@ impl Fetcher {
             .map_err(|error| error.to_string())?
     }
 
-    /// The archive. Where its content is not known by a digest, each host on the way has to be trusted.
-    async fn archive(&self, client: &Client, mut at: Url, is_known: bool) -> Result<Response, String> {
-        for _ in 0..3 {
+    /// The archive. Where its content is not known by a digest, each host on the way has to be trusted. Only the first
+    /// is shown the login: where it sends on to, the address says what is needed.
+    async fn archive(&self, mut at: Url, is_known: bool, login: Option<&Login>) -> Result<Response, String> {
+        let first = at.origin();
+        for _ in 0..MOST_HOPS {
             if !is_known {
                 self.trust(&at, "give the source a sha256, which is that of the file")?;
             }
             self.egress.check(&at).map_err(|refused| refused.to_string())?;
-            let answer = client.get(at.clone()).send().await.map_err(|error| told(&error))?;
+            let mut request = self.staying.get(at.clone());
+            if let Some(login) = login.filter(|_| at.origin() == first) {
+                request = request.header(AUTHORIZATION, login.header()?);
+            }
+            let answer = request.send().await.map_err(|error| told(&error))?;
             if answer.status().is_success() {
                 return Ok(answer);
             }
             let next = answer.headers().get(LOCATION).and_then(|next| next.to_str().ok());
             match next.and_then(|next| at.join(next).ok()).filter(|_| answer.status().is_redirection()) {
                 Some(next) => at = next,
-                None => {
-                    return Err(format!(
-                        "{} answered {}",
-                        at.host_str().unwrap_or_default(),
-                        answer.status()
-                    ));
-                }
+                None => return Err(refusal(&at, answer.status(), login.is_some())),
             }
         }
         Err("it is redirected too often".to_owned())
@@ -123,4 +132,4 @@ fn file(archive: &[u8], path: &str, most: usize) -> Result<Bytes, String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

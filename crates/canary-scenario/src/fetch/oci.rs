@@ -3,12 +3,14 @@
 //! By the distribution API itself: a manifest and a blob are two requests, and ours go through the rules about addresses.
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::{Fetcher, digest, read, told};
+use super::login::refusal;
+use super::{ClusterFiles, Fetcher, digest, read, told};
+use crate::login::{Login, bearer, is_private};
 use crate::source::is_sha256;
 
 /// The largest manifest that is read.
@@ -49,6 +51,12 @@ struct Layer {
 struct Token {
     #[serde(alias = "access_token")]
     token: String,
+}
+
+/// Who one is at a registry, and what is shown to it for that.
+struct Access {
+    login: Option<Login>,
+    header: Option<HeaderValue>,
 }
 
 impl Artifact {
@@ -98,7 +106,12 @@ impl Artifact {
 
 impl Fetcher {
     /// The file of an artifact.
-    pub(super) async fn artifact(&self, text: &str, is_known: bool, most: usize) -> Result<Bytes, String> {
+    pub(super) async fn artifact(
+        &self,
+        text: &str,
+        is_known: bool,
+        (most, cluster): (usize, Option<&dyn ClusterFiles>),
+    ) -> Result<Bytes, String> {
         let artifact = Artifact::parse(text)?;
         let reference = artifact
             .digest
@@ -110,8 +123,8 @@ impl Fetcher {
             self.trust(&at, "name it by @sha256:… or give the source a sha256")?;
         }
         let client = if artifact.digest.is_some() { &self.following } else { &self.staying };
-        let mut token = None;
-        let manifest = self.answer(client, &at, &mut token).await?;
+        let mut access = Access { login: self.login(&at, cluster).await?, header: None };
+        let manifest = self.answer(client, &at, &mut access).await?;
         let manifest = read(manifest, MANIFEST).await?;
         if let Some(wanted) = &artifact.digest {
             same(&manifest, wanted)?;
@@ -126,45 +139,50 @@ impl Fetcher {
         if !is_sha256(wanted) {
             return Err("its digest is malformed".to_owned());
         }
-        // Registries send whoever wants a blob to where it is stored; what it has to be is known.
+        // Registries send whoever wants a blob to where it is stored; what it has to be is known. The client takes the
+        // header out on the way to another host.
         let at = artifact.address("blobs", &layer.digest)?;
-        let content = read(self.answer(&self.following, &at, &mut token).await?, most).await?;
+        let content = read(self.answer(&self.following, &at, &mut access).await?, most).await?;
         same(&content, wanted)?;
         Ok(content)
     }
 
-    /// Asks, with a token for anybody where the registry wants one.
-    async fn answer(
-        &self,
-        client: &Client,
-        at: &Url,
-        token: &mut Option<String>,
-    ) -> Result<Response, String> {
+    /// Asks, with what the registry wants to see when it wants that.
+    async fn answer(&self, client: &Client, at: &Url, access: &mut Access) -> Result<Response, String> {
         self.egress.check(at).map_err(|refused| refused.to_string())?;
-        let ask = async |token: Option<&String>| {
-            let request = client.get(at.clone()).header(ACCEPT, MANIFESTS);
-            let request = match token {
-                Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
-                None => request,
-            };
+        let ask = async |header: Option<&HeaderValue>| {
+            let mut request = client.get(at.clone()).header(ACCEPT, MANIFESTS);
+            if let Some(header) = header {
+                request = request.header(AUTHORIZATION, header);
+            }
             request.send().await.map_err(|error| told(&error))
         };
-        let mut answer = ask(token.as_ref()).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED && token.is_none() {
+        let mut answer = ask(access.header.as_ref()).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED && access.header.is_none() {
             let challenge = answer.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-            *token = Some(self.token(challenge.unwrap_or_default()).await?);
-            answer = ask(token.as_ref()).await?;
+            access.header =
+                Some(self.permission(challenge.unwrap_or_default(), access.login.as_ref()).await?);
+            answer = ask(access.header.as_ref()).await?;
         }
         if answer.status().is_success() {
             return Ok(answer);
         }
-        Err(format!("{} answered {}", at.host_str().unwrap_or_default(), answer.status()))
+        Err(refusal(at, answer.status(), access.login.is_some()))
     }
 
-    /// A token for anybody, as the challenge says where to get one.
-    async fn token(&self, challenge: &str) -> Result<String, String> {
-        let wrong = || "the registry wants a credential, and only such for anybody is got".to_owned();
-        let parts = challenge.strip_prefix("Bearer ").ok_or_else(wrong)?;
+    /// What the challenge asks for: the login itself, or a token that is got for it, or for anybody.
+    async fn permission(&self, challenge: &str, login: Option<&Login>) -> Result<HeaderValue, String> {
+        let wrong = || match login {
+            Some(_) => "the registry does not accept the login".to_owned(),
+            None => "the registry wants a login, and there is none for it".to_owned(),
+        };
+        let (scheme, parts) = challenge.split_once(' ').unwrap_or((challenge, ""));
+        if scheme.eq_ignore_ascii_case("basic") {
+            return login.ok_or_else(wrong)?.basic();
+        }
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(wrong());
+        }
         let part = |name: &str| {
             let beginning = format!("{name}=\"");
             let (_, rest) = parts.split_once(&beginning)?;
@@ -177,12 +195,23 @@ impl Fetcher {
             }
         }
         self.egress.check(&at).map_err(|refused| refused.to_string())?;
-        let answer = self.staying.get(at).send().await.map_err(|error| told(&error))?;
+        let mut request = self.staying.get(at.clone());
+        if let Some(login) = login {
+            // Docker's registry has its tokens elsewhere; in the clear nobody is told.
+            if !is_private(&at) {
+                return Err(
+                    "the registry has its tokens at an address without https, where no login goes".to_owned()
+                );
+            }
+            request = request.header(AUTHORIZATION, login.basic()?);
+        }
+        let answer = request.send().await.map_err(|error| told(&error))?;
         if !answer.status().is_success() {
             return Err(wrong());
         }
         let body = read(answer, MANIFEST).await?;
-        serde_json::from_slice::<Token>(&body).map(|answer| answer.token).map_err(|_| wrong())
+        let token = serde_json::from_slice::<Token>(&body).map_err(|_| wrong())?;
+        bearer(&token.token)
     }
 }
 

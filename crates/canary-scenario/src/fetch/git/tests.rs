@@ -10,7 +10,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::fetch::Fetched;
 
-fn archive() -> Vec<u8> {
+pub(in crate::fetch) fn archive() -> Vec<u8> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for (name, content) in [("shop-main/README.md", "no"), ("shop-main/load/users.csv", "item\n1\n")] {
         let mut header = tar::Header::new_gnu();
