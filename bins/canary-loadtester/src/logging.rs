@@ -43,5 +43,6 @@ impl LoggingFlags {
             Encoding::Json => registry.with(lines.json().flatten_event(true)).try_init(),
             Encoding::Console => registry.with(lines).try_init(),
         };
+        canary_panics::log();
     }
 }

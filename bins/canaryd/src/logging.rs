@@ -1,9 +1,8 @@
 //! Log lines on standard error, with Flagger's flags.
 //!
-//! The form of a line is in `logging/line.rs`, what is logged of a panic in `logging/panics.rs`.
+//! The form of a line is in `logging/line.rs`, what is logged of a panic in the crate `canary-panics`.
 
 mod line;
-mod panics;
 
 use std::str::FromStr;
 
@@ -64,7 +63,7 @@ impl LoggingFlags {
         // Fails only when logging has begun already.
         let _ =
             tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(lines));
-        panics::log();
+        canary_panics::log();
     }
 
     /// The same, and hands what it lets through to `traces`.
@@ -73,7 +72,7 @@ impl LoggingFlags {
         let (filter, lines) = self.lines();
         let subscriber = tracing_subscriber::registry().with(traces).with(lines.with_filter(filter));
         let _ = tracing::subscriber::set_global_default(subscriber);
-        panics::log();
+        canary_panics::log();
     }
 
     fn lines(&self) -> (Targets, LogLines<fn() -> std::io::Stderr>) {

@@ -6,7 +6,7 @@ use crate::workspace::{Edge, Member, Workspace};
 /// The layers, lowest first. A crate may use every crate of a lower layer, and none of its own.
 const LAYERS: [&[&str]; 4] = [
     &["canary-core"],
-    &["canary-api", "canary-egress", "canary-yaml"],
+    &["canary-api", "canary-egress", "canary-panics", "canary-yaml"],
     &["canary-routers", "canary-metrics", "canary-notifiers", "canary-webhooks"],
     &["canary-controller"],
 ];
