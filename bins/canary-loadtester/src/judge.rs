@@ -153,6 +153,13 @@ pub(crate) fn hook(state: &State, payload: &Payload) -> Reply {
             broken.extend(why.map(|why| format!("the load on {} was aborted: {why}", run.label.name)));
         }
     }
+    let now = Timestamp::now();
+    for run in state.runs.remembered() {
+        let is_young = now.duration_since(run.ended).unsigned_abs() < window;
+        if is_young && run.label.namespace == payload.namespace && run.label.canary == payload.name {
+            broken.push(format!("the load on {} was aborted: {}", run.label.name, run.reason));
+        }
+    }
     broken.extend(verdict(&rules, &sum));
     if broken.is_empty() {
         text(StatusCode::OK, "")

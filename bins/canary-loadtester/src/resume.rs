@@ -10,12 +10,14 @@ use crate::canaries::{has_metadata, phase};
 use crate::flags::Auth;
 use crate::load;
 use crate::payload::Payload;
-use crate::runs::Record;
+use crate::run_load::Begun;
+use crate::runs::{Aborted, Record};
 use crate::state::State;
 use crate::store::Store;
 
-/// What the names of kept runs begin with.
+/// What the names of kept runs begin with, and those of runs that were aborted.
 const KEPT: &str = "run-";
+const ABORTED: &str = "aborted-";
 
 /// How a next process can go on with a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,12 +65,60 @@ pub(crate) async fn forget(store: &Store, id: &str) {
     }
 }
 
-/// Goes on with everything that was kept and is still wanted.
+/// Writes down that a run was aborted, for as long as it is not to be started again. Without that the next process may begin
+/// it anew.
+pub(crate) async fn remember(store: &Store, aborted: &Aborted) {
+    let text = serde_json::to_string(aborted).unwrap_or_default();
+    match store.put(&aborted_key(&aborted.id), Some(&text)).await {
+        Ok(()) => later(store, aborted),
+        Err(error) => tracing::warn!("that load was aborted would not survive a restart: {error:#}"),
+    }
+}
+
+/// A run that was aborted may begin again.
+pub(crate) async fn pardon(store: &Store, id: &str) {
+    if let Err(error) = store.put(&aborted_key(id), None).await {
+        tracing::warn!("load that was aborted is still kept: {error:#}");
+    }
+}
+
+/// Strikes out what need not be remembered any more, when that is so.
+fn later(store: &Store, aborted: &Aborted) {
+    let (store, id, left) = (store.clone(), aborted.id.clone(), aborted.left(Timestamp::now()));
+    tokio::spawn(async move {
+        tokio::time::sleep(left.unwrap_or_default()).await;
+        pardon(&store, &id).await;
+    });
+}
+
+fn aborted_key(id: &str) -> String {
+    format!("{ABORTED}{id}.json")
+}
+
+/// Goes on with everything that was kept and is still wanted, and remembers what was aborted.
 pub(crate) async fn all(state: Arc<State>) {
     let texts = match state.store.load().await {
         Ok(texts) => texts,
         Err(error) => return tracing::warn!("load of the last process is not known: {error:#}"),
     };
+    // First what must not begin again, then what goes on.
+    for (name, text) in &texts {
+        let Some(id) = name.strip_prefix(ABORTED).and_then(|rest| rest.strip_suffix(".json")) else {
+            continue;
+        };
+        match serde_json::from_str::<Aborted>(text) {
+            Ok(aborted) if aborted.left(Timestamp::now()).is_some() => {
+                tracing::info!(
+                    run = id,
+                    canary = aborted.label.canary,
+                    "load that was aborted is not started again"
+                );
+                later(&state.store, &aborted);
+                state.runs.remember(aborted);
+            }
+            Ok(_) | Err(_) => pardon(&state.store, id).await,
+        }
+    }
     for (name, text) in texts {
         let Some(id) = name.strip_prefix(KEPT).and_then(|rest| rest.strip_suffix(".json")) else { continue };
         if let Err(why) = one(&state, id, &text).await {
@@ -104,6 +154,7 @@ async fn one(state: &Arc<State>, id: &str, text: &str) -> Result<(), String> {
     }
     let caller = Caller::Resumed(canary);
     match load::start(state, &caller, &payload, Some((id.to_owned(), began))).await {
+        Ok(Begun::Aborted(aborted)) => Err(format!("it was aborted: {}", aborted.reason)),
         Ok(_) => {
             tracing::info!(canary = payload.canary(), run = id, "load goes on after a restart");
             Ok(())

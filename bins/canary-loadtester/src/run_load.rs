@@ -18,7 +18,7 @@ use crate::lifetime;
 use crate::payload::Payload;
 use crate::queue::{Place, Refused};
 use crate::resume::{self, Kept};
-use crate::runs::{Beginning, Label, Record};
+use crate::runs::{Aborted, Beginning, Label, Record};
 use crate::scenarios::{Ending, Running};
 use crate::state::State;
 use crate::targets::Targets;
@@ -49,7 +49,7 @@ pub(crate) enum Begun {
     /// The same is just ending.
     Ending,
     /// It was aborted not long ago, and is not started again.
-    Aborted(Arc<Record>),
+    Aborted(Aborted),
 }
 
 /// Where load of that caller may go. `named`: hosts in the metadata, which count as named by the Canary if it is bound.
@@ -178,21 +178,33 @@ impl Order {
                 resume::keep(&shared.store, &record, &kept).await;
             }
             let mut work = std::pin::pin!(attended.attend(drive));
-            let report = tokio::select! {
-                report = work.as_mut() => report,
-                reason = async {
-                    tokio::select! {
-                        () = over => "the canary has left its phase",
-                        () = lifetime::expired(&shared.queue, &identity, lease) => "nobody has asked for it again",
+            let working = async {
+                let report = tokio::select! {
+                    report = work.as_mut() => report,
+                    reason = async {
+                        tokio::select! {
+                            () = over => "the canary has left its phase",
+                            () = lifetime::expired(&shared.queue, &identity, lease) => "nobody has asked for it again",
+                        }
+                    } => {
+                        tracing::info!(canary = payload.canary(), reason, "load is stopped");
+                        place.stop.cancel();
+                        work.await
                     }
-                } => {
-                    tracing::info!(canary = payload.canary(), reason, "load is stopped");
-                    place.stop.cancel();
-                    work.await
+                };
+                place.stop.cancel();
+                report
+            };
+            // At once, so that a process that is killed in this moment has told the next one.
+            let remembering = async {
+                place.stop.cancelled().await;
+                if let Some(aborted) = record.to_remember() {
+                    resume::remember(&shared.store, &aborted).await;
                 }
             };
+            let (report, ()) = tokio::join!(working, remembering);
             // What a process leaves running at its end is for the next one.
-            if !shared.closing.is_cancelled() {
+            if !shared.closing.is_cancelled() || record.aborted().is_some() {
                 resume::forget(&shared.store, &record.id).await;
             }
             let ending = match scenario {

@@ -1,6 +1,7 @@
 //! Load that is under way, and load that has ended not long ago.
 
 mod aborted;
+mod shown;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,10 +11,13 @@ use canary_load::{Counts, Engine, Plan, Report, Run, RunHandle, Snapshot, TopUpS
 use canary_scenario::RunReport;
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::aborted::Aborted;
+use self::aborted::Memory;
+pub(crate) use self::shown::shown;
 
 /// Seconds that are kept of each run.
 const KEPT: usize = 900;
@@ -24,12 +28,12 @@ const MOST_ENDED: usize = 200;
 /// How long requests under way may take when a run is stopped.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// All runs. Clones share them.
+/// All runs, and those of earlier processes that were aborted. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Runs(Arc<Mutex<BTreeMap<String, Arc<Record>>>>);
+pub(crate) struct Runs(Arc<Mutex<BTreeMap<String, Arc<Record>>>>, Memory);
 
 /// Whom a run is for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Label {
     pub(crate) namespace: String,
     pub(crate) canary: String,
@@ -81,35 +85,6 @@ struct Progress {
     /// All seconds together, also those that are not kept: by flow and arm.
     totals: Totals,
     ended: Option<Timestamp>,
-    report: Option<Arc<Report>>,
-}
-
-/// A run as the API shows it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Shown {
-    id: String,
-    #[serde(flatten)]
-    label: Label,
-    began: Timestamp,
-    /// `running`, `ended` or `aborted`.
-    state: &'static str,
-    /// Why it was aborted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    /// The process was started anew then; what happened before is not in the report, and in between nothing was sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resumed: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<Timestamp>,
-    /// Requests sent in the last whole second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_up: Option<serde_json::Value>,
-    /// The scenario that it is a run of, and what became of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scenario: Option<serde_json::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<Arc<Report>>,
 }
 
@@ -361,37 +336,4 @@ impl Record {
     pub(crate) fn targets(&self) -> watch::Receiver<Option<f64>> {
         self.target.subscribe()
     }
-
-    /// How the API shows it.
-    pub(crate) fn show(&self) -> Shown {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = state.seconds.back().filter(|_| state.ended.is_none());
-        Shown {
-            id: self.id.clone(),
-            label: self.label.clone(),
-            began: self.first.unwrap_or(self.began),
-            resumed: self.first.map(|_| self.began),
-            state: match (self.aborted(), state.ended) {
-                (Some(_), _) => "aborted",
-                (None, Some(_)) => "ended",
-                (None, None) => "running",
-            },
-            reason: self.aborted().map(str::to_owned),
-            ended: state.ended,
-            rate: last.map(|snapshot| snapshot.counts().sent),
-            top_up: self.top_up().as_ref().map(shown),
-            scenario: self.scenario.lock().unwrap_or_else(PoisonError::into_inner).0.clone(),
-            report: state.report.clone(),
-        }
-    }
-}
-
-/// A step of the law that fills up real traffic as the API shows it: rates a second, the age of the counters in seconds.
-pub(crate) fn shown(step: &TopUpStep) -> serde_json::Value {
-    json!({
-        "state": format!("{:?}", step.state).to_lowercase(),
-        "rate": step.rate,
-        "real": step.real,
-        "age": step.age.map(|age| age.as_secs_f64()),
-    })
 }

@@ -14,11 +14,11 @@ use crate::answers::{Reply, events, json as reply, of_type, text};
 use crate::gates::{KINDS, Opening};
 use crate::payload::Payload;
 use crate::run_load::Begun;
-use crate::runs::Record;
+use crate::runs::{Aborted, Record};
 use crate::state::State;
 use crate::tasks::{refuse, unbound};
 use crate::tokens::Role;
-use crate::{judge, load, streams};
+use crate::{judge, load, resume, streams};
 
 /// How a gate is changed.
 #[derive(Deserialize)]
@@ -45,7 +45,7 @@ pub(crate) async fn answer(state: &Arc<State>, caller: &Caller, asked: &Asked<'_
         ("GET", ["runs"]) => list(state, caller),
         ("POST", ["runs"]) => start(state, caller, asked).await,
         ("DELETE", ["leftovers", run]) => forget(state, caller, run),
-        (method, ["runs", id, rest @ ..]) => run(state, caller, asked, method, id, rest),
+        (method, ["runs", id, rest @ ..]) => run(state, caller, asked, method, id, rest).await,
         ("POST", ["check"]) => match permitted(state, caller, asked, Role::Read) {
             Ok(payload) => judge::hook(state, &payload),
             Err(refusal) => *refusal,
@@ -87,7 +87,10 @@ fn list(state: &State, caller: &Caller) -> Reply {
         Caller::Anybody | Caller::Inside | Caller::Token(..) | Caller::Signed => {
             let all = state.runs.all();
             let mine = all.iter().filter(|run| caller.may(Role::Read, &run.label.namespace));
-            let shown: Vec<_> = mine.map(|run| run.show()).collect();
+            let mut remembered = state.runs.remembered();
+            remembered.retain(|run| caller.may(Role::Read, &run.label.namespace));
+            let shown: Vec<_> =
+                remembered.iter().map(Aborted::show).chain(mine.map(|run| json!(run.show()))).collect();
             let mut left = state.scenarios.writes.left();
             left.retain(|left| caller.may(Role::Read, &left.label.namespace));
             reply(StatusCode::OK, &json!({"runs": shown, "leftovers": left}))
@@ -122,7 +125,7 @@ async fn start(state: &Arc<State>, caller: &Caller, asked: &Asked<'_>) -> Reply 
             Ok(Begun::Fresh(run)) => reply(StatusCode::CREATED, &run.show()),
             Ok(Begun::Running(run)) => reply(StatusCode::OK, &run.show()),
             Ok(Begun::Aborted(run)) => {
-                let (why, id) = (run.aborted().unwrap_or_default(), &run.id);
+                let (why, id) = (&run.reason, &run.id);
                 let how = format!("it may begin again after ten minutes, or after DELETE /v1/runs/{id}");
                 text(StatusCode::CONFLICT, format!("this load was aborted: {why}; {how}"))
             }
@@ -135,15 +138,34 @@ async fn start(state: &Arc<State>, caller: &Caller, asked: &Asked<'_>) -> Reply 
     .await
 }
 
-fn run(state: &State, caller: &Caller, asked: &Asked<'_>, method: &str, id: &str, rest: &[&str]) -> Reply {
+async fn run(
+    state: &State,
+    caller: &Caller,
+    asked: &Asked<'_>,
+    method: &str,
+    id: &str,
+    rest: &[&str],
+) -> Reply {
     let run = state.runs.get(id);
+    let before = state.runs.remembered().into_iter().find(|run| run.id == id);
     // Who may not see it does not learn whether it is there.
     let role = if method == "GET" { Role::Read } else { Role::Run };
-    let namespace = run.as_ref().map_or("", |run| run.label.namespace.as_str());
+    let label = run.as_ref().map(|run| &run.label).or(before.as_ref().map(|run| &run.label));
+    let namespace = label.map_or("", |label| label.namespace.as_str());
     if matches!(caller, Caller::Bound(_)) || !caller.may(role, namespace) {
         return refuse(caller);
     }
-    let Some(run) = run else { return text(StatusCode::NOT_FOUND, "there is no such run") };
+    let Some(run) = run else {
+        return match (before, method, rest) {
+            (Some(run), "GET", []) => reply(StatusCode::OK, &run.show()),
+            (Some(run), "DELETE", []) => {
+                state.runs.remove(id);
+                resume::pardon(&state.store, id).await;
+                reply(StatusCode::ACCEPTED, &run.show())
+            }
+            _ => text(StatusCode::NOT_FOUND, "there is no such run"),
+        };
+    };
     match (method, rest) {
         ("GET", []) => reply(StatusCode::OK, &run.show()),
         ("GET", ["stream"]) => events(streams::of(run)),
@@ -152,6 +174,7 @@ fn run(state: &State, caller: &Caller, asked: &Asked<'_>, method: &str, id: &str
             run.stop();
             if run.aborted().is_some() {
                 state.runs.remove(id);
+                resume::pardon(&state.store, id).await;
             }
             reply(StatusCode::ACCEPTED, &run.show())
         }

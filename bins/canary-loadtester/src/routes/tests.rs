@@ -28,6 +28,7 @@ use crate::store::Store;
 use crate::targets::{Allowed, Targets};
 use crate::tokens::Tokens;
 
+mod aborted;
 mod flagger;
 mod gates;
 mod hostile;
