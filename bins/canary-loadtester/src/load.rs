@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use canary_api::GoDuration;
 use canary_load::{Arrivals, Flow, Limits, Plan, Prepared, Profile, Target, TopUpSettings};
+use canary_scenario::arm_address;
 use http::StatusCode;
 use jiff::Timestamp;
 
@@ -52,14 +53,14 @@ const KNOWN: [&str; 20] = [
 
 /// What the metadata ask for.
 #[derive(Debug)]
-struct Wanted {
-    url: String,
-    plan: Plan,
+pub(crate) struct Wanted {
+    pub(crate) url: String,
+    pub(crate) plan: Plan,
     lease: Option<Duration>,
     /// Both arms are asked, each with its part of the traffic.
-    follows_weight: bool,
-    primary: Option<PrimaryLimits>,
-    top_up: Option<(TopUpSettings, Source)>,
+    pub(crate) follows_weight: bool,
+    pub(crate) primary: Option<PrimaryLimits>,
+    pub(crate) top_up: Option<(TopUpSettings, Source)>,
 }
 
 /// Starts the load, or renews it when it is there already. `resumed`: the run of a process before this one, and when it began.
@@ -104,7 +105,8 @@ pub(crate) async fn start(
     order.start(state, payload, move |record| async move {
         let weighing = async {
             if follows_weight {
-                follow_weight(&canaries, &canary.0, &canary.1, &record).await;
+                follow_weight(&canaries, &canary.0, &canary.1, &record, |share| vec![share, 1.0 - share])
+                    .await;
             }
         };
         let filling = async {
@@ -137,8 +139,14 @@ pub(crate) fn usual_lease(
     is_hook.then(|| interval.map_or(LEASE, |interval| LEASE.max(interval * 2)))
 }
 
-/// Keeps the arms' parts of the load like those of the traffic: the canary's first, then the primary's.
-async fn follow_weight(canaries: &Canaries, namespace: &str, name: &str, record: &Record) {
+/// Keeps the arms' parts of the load like those of the traffic. `weights`: of the flows, when the canary has that share.
+pub(crate) async fn follow_weight(
+    canaries: &Canaries,
+    namespace: &str,
+    name: &str,
+    record: &Record,
+    weights: impl Fn(f64) -> Vec<f64>,
+) {
     let mut clock = tokio::time::interval(WEIGHT);
     let mut last = None;
     loop {
@@ -148,23 +156,24 @@ async fn follow_weight(canaries: &Canaries, namespace: &str, name: &str, record:
         if now != last
             && let Some(weight) = now
         {
-            record.handle().set_weights(&[weight, 1.0 - weight]);
+            record.handle().set_weights(&weights(weight));
             last = now;
         }
     }
 }
 
 impl Wanted {
-    fn of(payload: &Payload, max_connections: usize, max_rate: f64) -> Result<Self, String> {
+    pub(crate) fn of(payload: &Payload, max_connections: usize, max_rate: f64) -> Result<Self, String> {
         if let Some(unknown) = payload.metadata.keys().find(|key| !KNOWN.contains(&key.as_str())) {
             return Err(format!("{unknown:?} is not known; known are {}", KNOWN.join(", ")));
         }
         let url = payload.get("url").filter(|url| !url.is_empty()).ok_or("url is required")?.to_owned();
         let of = payload.get("of").unwrap_or("service");
+        let arm = |arm: &str| arm_address(&url, arm).map_err(|why| format!("url: {why}"));
         let urls = match of {
             "service" => vec![url.clone()],
-            "canary" => vec![arm_url(&url, "canary")?],
-            "each" => vec![arm_url(&url, "canary")?, arm_url(&url, "primary")?],
+            "canary" => vec![arm("canary")?],
+            "each" => vec![arm("canary")?, arm("primary")?],
             other => return Err(format!("of is {other:?}; known are service, canary and each")),
         };
         let (mut targets, mut flows) = (Vec::new(), Vec::new());
@@ -233,16 +242,6 @@ fn flow(payload: &Payload, url: &str, target: &Target, index: usize) -> Result<F
         Some(arm) => flow.in_arm(arm),
         None => flow,
     })
-}
-
-/// The same address at the Service of one arm: `podinfo.test` becomes `podinfo-canary.test`.
-fn arm_url(url: &str, arm: &str) -> Result<String, String> {
-    let wrong = || format!("url is {url:?}; with `of` it takes a Service such as http://podinfo.test:9898/");
-    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
-    let end = rest.find(['.', ':', '/', '?']).unwrap_or(rest.len());
-    let (service, after) = rest.split_at(end);
-    let is_name = !service.is_empty() && service.parse::<u8>().is_err() && !service.starts_with('[');
-    is_name.then(|| format!("{scheme}://{service}-{arm}{after}")).ok_or_else(wrong)
 }
 
 /// Requests per second, such as `100/s` or `600/m`.

@@ -5,6 +5,7 @@
 mod access;
 mod accounts;
 mod answers;
+mod by_hand;
 mod canaries;
 mod command;
 mod concord;

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use canary_api::GoDuration;
-use canary_load::{Arrivals, Engine, Limits, Plan, Profile, Report, trusting_tls};
+use canary_load::{Arrivals, Limits, Plan, Profile, Report, trusting_tls};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 
+use crate::by_hand::{self, Beside, Over, Traffic, opened};
 use crate::judge::{Rule, verdict};
+use crate::load::Wanted;
+use crate::payload::Payload;
 use crate::query::Sum;
 
 /// Put load on an address and print the report.
@@ -19,6 +22,7 @@ use crate::query::Sum;
 Examples:
   canary-loadtester run http://localhost:9898/ --rate 200 --duration 30s
   canary-loadtester run http://localhost:9898/ --rate 200 --judge 'p99 < 300ms' --judge 'errors < 1%'
+  canary-loadtester run http://podinfo.test:9898/ --rate 50 --of each --canary-share 10% --primary-limits 'errors < 5%'
 
 Exit codes:
   0  done, and every rule held
@@ -48,6 +52,8 @@ pub(crate) struct Once {
     /// A rule that has to hold, such as "p99 < 300ms"; may be given several times
     #[arg(long, value_name = "RULE", value_parser = Rule::parse)]
     judge: Vec<Rule>,
+    #[command(flatten, next_help_heading = "Arms and real traffic")]
+    traffic: Traffic,
     /// How the report is printed
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -79,33 +85,79 @@ fn duration(text: &str) -> Result<Duration, String> {
 impl Once {
     /// Runs it to its end.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let mut run = Engine::start(self.plan()?)?;
-        let mut snapshots = run.snapshots();
+        let (plan, beside) = self.plan()?;
         let mut sum = Sum::default();
         let live = std::io::stderr().is_terminal() && matches!(self.output, Output::Text);
-        loop {
-            tokio::select! {
-                snapshot = snapshots.next() => {
-                    let Some(snapshot) = snapshot else { break };
-                    sum.add_second(&snapshot, None);
-                    if live {
-                        let counts = snapshot.counts();
-                        eprintln!(
-                            "{:>4} s  {:>8} sent  {:>6} failed  {:>6} waiting",
-                            snapshot.second + 1, counts.sent, counts.errors(), snapshot.waiting
-                        );
-                    }
-                }
-                _ = tokio::signal::ctrl_c() => run.handle().stop(Duration::from_secs(1)),
+        let over = by_hand::run(&self.url, plan, beside, |snapshot, _| {
+            sum.add_second(snapshot, None);
+            if live {
+                let counts = snapshot.counts();
+                eprintln!(
+                    "{:>4} s  {:>8} sent  {:>6} failed  {:>6} waiting",
+                    snapshot.second + 1,
+                    counts.sent,
+                    counts.errors(),
+                    snapshot.waiting
+                );
             }
-        }
-        let report = run.finish().await.context("a thread of the load has failed")?;
+        });
+        let Over { report, aborted, unseen } = over.await?;
+        let aborted = aborted.map(|why| format!("the load was aborted: {why}"));
+        let failed: Vec<String> = aborted.into_iter().chain(unseen).collect();
         let broken = verdict(&self.judge, &sum);
         self.print(&report, if self.judge.is_empty() { &[] } else { &broken })?;
-        Ok(if self.judge.is_empty() || broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        for why in &failed {
+            eprintln!("failed: {why}");
+        }
+        let is_good = failed.is_empty() && (self.judge.is_empty() || broken.is_empty());
+        Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn plan(&self) -> anyhow::Result<Plan> {
+    /// What is run, and what goes on beside it.
+    fn plan(&self) -> anyhow::Result<(Plan, Beside)> {
+        let (mut plan, beside) =
+            self.of_traffic().unwrap_or_else(|| Ok((self.simple()?, Beside::default())))?;
+        if self.insecure {
+            plan.tls = Some(trusting_tls()?);
+        }
+        Ok((plan, beside))
+    }
+
+    /// As the task type `load` makes it, where arms or real traffic are spoken of.
+    fn of_traffic(&self) -> Option<anyhow::Result<(Plan, Beside)>> {
+        let metadata = self.traffic.metadata();
+        (!metadata.is_empty()).then(|| {
+            let rate =
+                self.rate.context("--rate is required with arms and with real traffic that is filled up")?;
+            let (name, namespace) = ("run".to_owned(), "command-line".to_owned());
+            let mut payload = Payload { name, namespace, metadata, ..Payload::default() };
+            let arrivals = match self.arrivals {
+                Spacing::Even => "even",
+                Spacing::Poisson => "poisson",
+            };
+            for (key, value) in [
+                ("url", self.url.clone()),
+                ("target", format!("{rate}/s")),
+                ("connections", self.connections.to_string()),
+                ("arrivals", arrivals.to_owned()),
+            ] {
+                payload.metadata.insert(key.to_owned(), value);
+            }
+            let mut wanted = Wanted::of(&payload, usize::MAX, f64::MAX).map_err(anyhow::Error::msg)?;
+            wanted.plan.duration = Some(self.duration);
+            wanted.plan.limits.timeout = self.timeout;
+            let share = self.traffic.share();
+            let beside = Beside {
+                weights: wanted.follows_weight.then(|| vec![share, 1.0 - share]),
+                top_up: wanted.top_up.map(opened).transpose()?,
+                primary: wanted.primary,
+            };
+            Ok((wanted.plan, beside))
+        })
+    }
+
+    /// One address at one rate.
+    fn simple(&self) -> anyhow::Result<Plan> {
         let mut plan = Plan::get(&self.url)?.lasting(self.duration).within(Limits {
             connections: self.connections,
             timeout: self.timeout,
@@ -117,9 +169,6 @@ impl Once {
                 Spacing::Poisson => Arrivals::Poisson { seed: 0 },
             };
             plan = plan.open(Profile::constant(rate), arrivals);
-        }
-        if self.insecure {
-            plan.tls = Some(trusting_tls()?);
         }
         Ok(plan)
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use canary_load::{Plan, Snapshot};
+use canary_scenario::Ready;
 
 use crate::judge::{Rule, rules};
 use crate::payload::Payload;
@@ -27,7 +28,14 @@ impl PrimaryLimits {
     /// # Errors
     /// What is malformed, or that the load does not go straight to the primary.
     pub(crate) fn of(payload: &Payload, plan: &Plan) -> Result<Option<Self>, String> {
-        let Some(text) = payload.get(KEY) else { return Ok(None) };
+        payload.get(KEY).map(|text| Self::read(text, plan)).transpose()
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(crate) fn read(text: &str, plan: &Plan) -> Result<Self, String> {
         let rules = rules(text).map_err(|why| format!("{KEY}: {why}"))?;
         if let Some(rule) = rules.iter().find(|rule| rule.requests_needed().is_none()) {
             return Err(format!("{KEY}: {:?} is about neither errors nor a quantile", rule.text()));
@@ -35,7 +43,16 @@ impl PrimaryLimits {
         if plan.flows.iter().all(|flow| flow.arm.as_deref() != Some(ARM)) {
             return Err(format!("{KEY} needs load that goes straight to the primary: of: each"));
         }
-        Ok(Some(Self(rules)))
+        Ok(Self(rules))
+    }
+
+    /// Those of a scenario, if it has any.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(crate) fn of_scenario(ready: &Ready) -> Result<Option<Self>, String> {
+        let limits = &ready.primary_limits;
+        (!limits.is_empty()).then(|| Self::read(&limits.join(";"), &ready.plan)).transpose()
     }
 
     /// Watches a run, and aborts it when its primary degrades.

@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
-use canary_load::{AnyAddress, Engine, trusting_tls};
+use canary_load::{AnyAddress, trusting_tls};
 use canary_scenario::{CanaryNames, Cleanup, Journal, Ready, RunReport, Scenario, Seconds, Setting, recover};
 use clap::{Parser, ValueEnum};
 use jiff::Timestamp;
@@ -17,12 +16,13 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::files::is_reference;
 use self::files::{Overlays, read};
+use crate::by_hand::{self, Beside, GRACE, Over, Traffic, opened};
 use crate::live::Live;
+use crate::primary::PrimaryLimits;
+use crate::scenarios::real_traffic;
 
 const FILE: &str =
     "A scenario file; also git:https://HOST/REPOSITORY//PATH?ref=REF and oci://REGISTRY/REPOSITORY:TAG#FILE";
-/// How long requests under way may take when a run is stopped.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Say what is wrong with scenario files, and where.
 #[derive(Debug, Parser)]
@@ -70,6 +70,8 @@ Examples:
   canary-loadtester run shop.yaml --param tenant=a --report junit -o result.xml
   canary-loadtester run shop.yaml --pin result.json
   canary-loadtester run shop.yaml --overlay staging.yaml --overlay night.yaml
+  canary-loadtester run shop.yaml --of each --canary-share 10% --primary-limits 'errors < 5%'
+  canary-loadtester run shop.yaml --prometheus http://localhost:9090 --query http_requests_total
   canary-loadtester run 'git:https://github.com/shop/load//shop.yaml?ref=v1' --target 5/s
 
 Exit codes:
@@ -81,6 +83,8 @@ pub(crate) struct RunFile {
     file: String,
     #[command(flatten)]
     overlays: Overlays,
+    #[command(flatten, next_help_heading = "Arms and real traffic")]
+    traffic: Traffic,
     /// A parameter, as NAME=VALUE; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     param: Vec<(String, String)>,
@@ -138,7 +142,9 @@ fn canary(text: &str) -> Result<CanaryNames, String> {
 impl RunFile {
     /// Runs it to its end.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let scenario = Scenario::layered(&self.overlays.read(&self.file).await?)?;
+        let mut files = self.overlays.read(&self.file).await?;
+        files.extend(self.traffic.overlay().map(|overlay| ("the command line".to_owned(), overlay)));
+        let scenario = Scenario::layered(&files)?;
         let journal = if scenario.writes() { Some(self.journal().await?) } else { None };
         let fetcher = self.overlays.fetcher(&self.file)?;
         let got = fetcher.fetch(scenario.sources(), None, &self.pins()?).await.map_err(anyhow::Error::msg)?;
@@ -154,17 +160,19 @@ impl RunFile {
             journal,
         };
         let mut ready = scenario.prepare(&setting, &got.data)?;
-        if ready.top_up.is_some() {
-            bail!(
-                "filling up real traffic is for the load tester in a cluster; here it takes load.mode: constant"
-            );
-        }
+        let top_up = ready.top_up.as_ref().map(real_traffic).transpose().map_err(anyhow::Error::msg)?;
+        let beside = Beside {
+            weights: ready.weights(self.traffic.share()),
+            top_up: top_up.map(opened).transpose()?,
+            primary: PrimaryLimits::of_scenario(&ready).map_err(anyhow::Error::msg)?,
+        };
         if self.insecure {
             ready.plan.tls = Some(trusting_tls()?);
         }
-        let report = drive(&scenario, &setting.run, ready, got.digests).await?;
+        let (report, unseen) = drive(&scenario, &setting.run, ready, beside, got.digests).await?;
         self.write(&report)?;
-        let failures = report.failures();
+        let mut failures = report.failures();
+        failures.extend(unseen);
         for failure in &failures {
             anstream::eprintln!("failed: {failure}");
         }
@@ -218,30 +226,23 @@ async fn drive(
     scenario: &Scenario,
     run_name: &str,
     ready: Ready,
+    beside: Beside,
     sources: BTreeMap<String, String>,
-) -> anyhow::Result<RunReport> {
+) -> anyhow::Result<(RunReport, Option<String>)> {
     let began = Timestamp::now();
     let (ended, end) = oneshot::channel::<()>();
     let cleaner = ready.cleaner()?;
     let cleaning = tokio::spawn(cleaner.run(async {
         let _ = end.await;
     }));
-    let mut run = Engine::start(ready.plan.clone())?;
-    let mut snapshots = run.snapshots();
     let (mut seconds, mut live) = (Seconds::default(), Live::new(scenario.name()));
-    loop {
-        tokio::select! {
-            snapshot = snapshots.next() => {
-                let Some(snapshot) = snapshot else { break };
-                live.show(seconds.add(&snapshot), snapshot.waiting);
-                if ready.is_exhausted() {
-                    run.handle().stop(GRACE);
-                }
-            }
-            _ = tokio::signal::ctrl_c() => run.handle().stop(GRACE),
+    let over = by_hand::run(scenario.name(), ready.plan.clone(), beside, |snapshot, handle| {
+        live.show(seconds.add(snapshot), snapshot.waiting);
+        if ready.is_exhausted() {
+            handle.stop(GRACE);
         }
-    }
-    let load = run.finish().await.context("a thread of the load has failed")?;
+    });
+    let Over { report: load, aborted, unseen } = over.await?;
     live.end();
     // Visits that were cut have handed over what they wrote before the report was there.
     let _ = ended.send(());
@@ -249,7 +250,7 @@ async fn drive(
         cleanup = cleaning => cleanup.context("the clean-up has failed")?,
         _ = tokio::signal::ctrl_c() => bail!("ended before everything that was written was removed; the journal has the rest"),
     };
-    Ok(RunReport::new(
+    let mut report = RunReport::new(
         (scenario.name(), run_name, &began.to_string()),
         load,
         &ready.rules,
@@ -257,5 +258,7 @@ async fn drive(
         cleanup,
         sources,
         seconds,
-    ))
+    );
+    report.aborted = aborted;
+    Ok((report, unseen))
 }

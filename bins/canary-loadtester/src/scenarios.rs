@@ -21,8 +21,9 @@ use crate::access::Caller;
 use crate::answers::{Reply, text};
 use crate::canaries;
 use crate::flags::{SharedSecret, SourceLogin};
-use crate::load::usual_lease;
+use crate::load::{follow_weight, usual_lease};
 use crate::payload::Payload;
+use crate::primary::PrimaryLimits;
 use crate::real_traffic::{Opened, Source, fill_up};
 use crate::resume::Kept;
 use crate::run_load::{Begun, Order, enter, lasting, origin, targets_for};
@@ -81,19 +82,30 @@ pub(crate) async fn start(
             return Err(refuse(StatusCode::CONFLICT)("something else has taken its place".to_owned()));
         }
     };
-    let Prepared { name, running, top_up } = prepared;
+    let Prepared { name, running, top_up, primary } = prepared;
     let plan = running.plan().clone();
     let lease = wanted.lease.or_else(|| usual_lease(state, caller, payload, plan.duration.is_some()));
     let kept = Some(Kept::of(caller, payload, first));
     let order = Order { identity, id, first, name, plan, lease, kept };
-    let exhausted = running.exhausted();
+    let (exhausted, weights) = (running.exhausted(), running.weights());
+    let (canaries, canary) = (state.canaries.clone(), (payload.namespace.clone(), payload.name.clone()));
     order.start_at(state, payload, (place, over), Some(running), move |record| async move {
         let filling = async {
             if let Some((settings, source)) = &top_up {
                 fill_up(*settings, source, &record).await;
             }
         };
-        tokio::join!(filling, until_exhausted(exhausted, &record));
+        let weighing = async {
+            if let Some(weights) = weights {
+                follow_weight(&canaries, &canary.0, &canary.1, &record, weights).await;
+            }
+        };
+        let guarding = async {
+            if let Some(limits) = &primary {
+                limits.watch(&record).await;
+            }
+        };
+        tokio::join!(filling, weighing, guarding, until_exhausted(exhausted, &record));
     })
 }
 
@@ -112,6 +124,7 @@ struct Prepared {
     name: String,
     running: Running,
     top_up: Option<(canary_load::TopUpSettings, Opened)>,
+    primary: Option<PrimaryLimits>,
 }
 
 async fn prepare(
@@ -141,6 +154,7 @@ async fn prepare(
         let inline = n > 0 && source.inline.is_some();
         files.push((if inline { format!("overlay {n}") } else { source.label() }, content));
     }
+    files.extend(wanted.changes.clone().map(|changes| ("metadata".to_owned(), changes)));
     let scenario = Scenario::layered(&files).map_err(wrong)?;
     if scenario.writes() {
         may_write(state, canary.as_deref(), payload).map_err(refuse(StatusCode::FORBIDDEN))?;
@@ -178,10 +192,11 @@ async fn prepare(
             Some((settings, opened.map_err(refuse(StatusCode::FORBIDDEN))?))
         }
     };
+    let primary = PrimaryLimits::of_scenario(&ready).map_err(refuse(StatusCode::BAD_REQUEST))?;
     let name = scenario.name().to_owned();
     let running = Running::begin(&name, &setting.run, ready, (digests, fetched.digests), writing)
         .map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR)(error.to_string()))?;
-    Ok(Prepared { name, running, top_up })
+    Ok(Prepared { name, running, top_up, primary })
 }
 
 /// The Canary that the payload names, if there is one.
@@ -230,7 +245,9 @@ fn names(canary: Option<&Canary>, payload: &Payload) -> CanaryNames {
 }
 
 /// Where real requests are counted, as the metadata of other load would say it.
-fn real_traffic(plan: &canary_scenario::TopUpPlan) -> Result<(canary_load::TopUpSettings, Source), String> {
+pub(crate) fn real_traffic(
+    plan: &canary_scenario::TopUpPlan,
+) -> Result<(canary_load::TopUpSettings, Source), String> {
     let given = [
         ("prometheus", plan.prometheus.clone()),
         ("pods", plan.pods.clone()),

@@ -37,7 +37,7 @@ pub struct Leftover {
 impl Leftover {
     /// Without the values of the feeds `secrets`.
     pub(crate) fn new(entry: Entry, secrets: &BTreeSet<String>, why: String) -> Self {
-        let Entry { run, flow, mut values } = entry;
+        let Entry { run, flow, arm: _, mut values } = entry;
         for (name, value) in &mut values {
             if secrets.contains(root(name)) {
                 *value = "(from a Secret)".into();
@@ -189,9 +189,10 @@ impl Cleaner {
         let flow = self.shared.flows.iter().find(|flow| flow.name == entry.flow);
         let flow = flow.ok_or("the scenario has no such flow any more")?;
         let values = self.values(&entry.values);
+        let base = self.shared.base_of(entry.arm.as_deref()).ok_or("the scenario leads nowhere")?;
         for request in &flow.cleanup {
-            let ready = request.prepare(&self.shared.base, &self.shared.templates, &values)?;
-            let answer = self.client.send(&self.shared.base.target, &ready, self.timeout).await;
+            let ready = request.prepare(base, &self.shared.templates, &values)?;
+            let answer = self.client.send(&base.target, &ready, self.timeout).await;
             let answer = answer.map_err(|class| format!("{}: {}", request.name, class.as_str()))?;
             let answer = request.shown(&answer).map_err(|why| format!("{}: {why}", request.name))?;
             let mut document = Document::default();

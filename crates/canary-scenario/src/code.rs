@@ -77,9 +77,11 @@ pub(crate) enum JsonCode {
     Map(Vec<(String, JsonCode)>),
 }
 
-/// What all requests of a run have.
+/// What all requests of a run to one Service have.
 #[derive(Debug)]
 pub(crate) struct Base {
+    /// The arm that it belongs to, if it is known.
+    pub(crate) arm: Option<&'static str>,
     pub(crate) target: Target,
     /// What stands before each path.
     pub(crate) prefix: String,

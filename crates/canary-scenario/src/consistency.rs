@@ -72,6 +72,14 @@ pub(crate) fn common(compiler: &mut Compiler<'_>, flows: &[FlowCode]) -> Vec<Rul
             Err(why) => compiler.mistake(format!("judge[{n}]"), why),
         }
     }
+    for (n, text) in spec.load.primary_limits.iter().enumerate() {
+        let why = match Rule::parse(text) {
+            Ok(rule) if rule.is_limit() => continue,
+            Ok(_) => format!("{text:?} is about neither errors nor a quantile of all requests"),
+            Err(why) => why,
+        };
+        compiler.mistake(format!("load.primary-limits[{n}]"), why);
+    }
     compiler.run_text("base", &spec.base);
     // Texts with templates can be judged only when a run fills them in.
     let without_templates = |code: Text, text: &str| match code {

@@ -37,6 +37,9 @@ pub struct Entry {
     pub run: String,
     /// Name of the flow.
     pub flow: String,
+    /// The arm that it was written to, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
     /// What the clean-up needs, as far as it is known.
     pub values: Values,
 }
@@ -307,7 +310,7 @@ mod tests {
     }
 
     fn entry(run: &str) -> Entry {
-        Entry { run: run.into(), flow: "order".into(), values: Values::new() }
+        Entry { run: run.into(), flow: "order".into(), arm: None, values: Values::new() }
     }
 
     fn place() -> PathBuf {

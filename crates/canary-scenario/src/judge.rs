@@ -93,6 +93,11 @@ impl Rule {
         self.flow.as_deref()
     }
 
+    /// Whether it is about errors or a quantile of all requests, which a few seconds can say something about.
+    pub(crate) fn is_limit(&self) -> bool {
+        self.flow.is_none() && matches!(self.measure, Measure::Errors | Measure::Quantile(_))
+    }
+
     /// Judges a run. Without requests no rule holds.
     pub fn judge(&self, report: &Report) -> Ruling {
         let (counts, latency) = self.part(report);

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bases;
 mod call;
 mod check;
 mod cleaner;
@@ -29,6 +30,7 @@ mod vars;
 mod visit;
 mod written;
 
+pub use bases::arm_address;
 pub use check::Comparison;
 pub use cleaner::{Cleaner, Cleanup, Leftover};
 pub use complaints::Complaint;
@@ -45,6 +47,6 @@ pub use scenario::{Ready, Scenario};
 pub use setting::{CanaryNames, Setting};
 pub use spec::{
     ArrivalsSpec, CleanupAt, CleanupBudget, FeedSpec, FlowSpec, FormatSpec, GitFile, LoadSpec, Mode,
-    ObjectKey, OnFetchError, OrderSpec, ProtocolSpec, RealSpec, ScenarioFile, SourceSpec, StageSpec,
+    ObjectKey, Of, OnFetchError, OrderSpec, ProtocolSpec, RealSpec, ScenarioFile, SourceSpec, StageSpec,
     StepSpec, schema,
 };

@@ -12,11 +12,11 @@ use crate::setting::Setting;
 use crate::template::root;
 
 /// Removes what the runs in the journal have left, one run after another. `addresses` says where that of a run may go, whose
-/// target is given; `None`: it is left alone, since the run is still under way.
+/// targets are given; `None`: it is left alone, since the run is still under way.
 /// What cannot be removed is in the result, and stays in the journal.
 pub async fn recover(
     journal: &Journal,
-    addresses: impl Fn(&RunHeader, &Target) -> Option<Arc<dyn AddressPolicy>>,
+    addresses: impl Fn(&RunHeader, &[Target]) -> Option<Arc<dyn AddressPolicy>>,
     tls: Option<Arc<ClientConfig>>,
 ) -> Cleanup {
     let mut all = Cleanup::default();
@@ -44,7 +44,7 @@ pub async fn recover(
             .and_then(|scenario| scenario.build(&setting, None))
             .map_err(|mistakes| mistakes.to_string())
             .map(|mut ready| {
-                let addresses = ready.plan.targets.first().and_then(|target| addresses(&header, target))?;
+                let addresses = addresses(&header, &ready.plan.targets)?;
                 ready.plan.addresses = addresses;
                 ready.plan.tls.clone_from(&tls);
                 Some(ready.cleaner().map_err(|error| error.to_string()))

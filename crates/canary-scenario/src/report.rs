@@ -24,6 +24,9 @@ pub struct RunReport {
     pub run: String,
     /// When it began, in RFC 3339.
     pub began: String,
+    /// Why it was ended because of what it did; then it judges nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<String>,
     /// What the engine counted.
     pub load: Arc<Report>,
     /// Latencies from the intended start by step, in microseconds: they can be added to those of other runs.
@@ -143,6 +146,7 @@ impl RunReport {
             scenario: scenario.to_owned(),
             run: run.to_owned(),
             began: began.to_owned(),
+            aborted: None,
             histograms: histograms.collect(),
             rules: rules.iter().map(|rule| rule.judge(&load)).collect(),
             load,
@@ -164,19 +168,24 @@ impl RunReport {
             .map(|rule| format!("{}: it was {}", rule.rule, rule.found));
         let left = self.cleanup.leftovers.len();
         let left = (left > 0).then(|| format!("{left} writes were not removed"));
-        limited.into_iter().chain(broken).chain(left).collect()
+        let aborted = self.aborted.iter().map(|why| format!("the load was aborted: {why}"));
+        aborted.chain(limited).chain(broken).chain(left).collect()
     }
 
     /// For people.
     pub fn text(&self) -> String {
         let mut text = format!("{} {}\n{}\n", self.scenario, self.run, self.load);
+        if let Some(why) = &self.aborted {
+            let _ = writeln!(text, "ABORTED: {why}");
+        }
         let _ = writeln!(
             text,
             "\n{:<40} {:>9} {:>8} {:>9} {:>9} {:>9}",
             "step", "sent", "errors", "p50 ms", "p95 ms", "p99 ms"
         );
         for step in &self.load.steps {
-            let name = format!("{} / {}", step.flow, step.step);
+            let arm = step.arm.as_ref().map(|arm| format!(" ({arm})")).unwrap_or_default();
+            let name = format!("{} / {}{arm}", step.flow, step.step);
             let errors: u64 = step.errors.values().sum();
             let q = step.latency;
             let _ = writeln!(

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use canary_load::{Flow, Plan, Target, TlsError};
-use minijinja::Value;
+use canary_load::{Flow, Plan, TlsError};
 
 use crate::cleaner::{Cleaner, Writes};
 use crate::code::{Base, FlowCode};
@@ -48,6 +47,8 @@ pub struct Ready {
     pub most: f64,
     /// What the run has to keep to.
     pub rules: Vec<Rule>,
+    /// What the primary has to keep to, second by second: whoever runs it aborts it otherwise.
+    pub primary_limits: Vec<String>,
     pub(crate) budget: (f64, Duration),
     pub(crate) shared: Arc<Shared>,
 }
@@ -65,6 +66,15 @@ impl Ready {
     /// A feed of the order `queue` has given its last row: it is time to stop the run.
     pub fn is_exhausted(&self) -> bool {
         self.shared.feeds.values().any(|feed| feed.is_exhausted())
+    }
+
+    /// Weights of the plan's flows when the canary has that share of the traffic, from 0 to 1; none for load that does not go
+    /// to both arms.
+    pub fn weights(&self, canary: f64) -> Option<Vec<f64>> {
+        let Shared { flows, bases, .. } = &*self.shared;
+        let shares = [canary, 1.0 - canary];
+        (bases.len() == shares.len())
+            .then(|| flows.iter().flat_map(|flow| shares.map(|share| flow.weight * share)).collect())
     }
 
     /// Removes what the run writes; to be run beside it. The plan's address policy and certificates hold for it, too.
@@ -196,7 +206,7 @@ impl Scenario {
             ("canary", &vars.canary),
             ("run", &vars.run),
         ]));
-        let base = self.base(setting, &context, &mut compiler);
+        let bases = self.bases(setting, &context, &mut compiler);
         let seed = self.spec.load.seed.unwrap_or_else(rand::random);
         let fill = |field: &str, text: &str| {
             let field = format!("load.{field}");
@@ -226,52 +236,63 @@ impl Scenario {
                 None
             }
         };
-        let (Some(base), Some(loading), true) = (base, loading, compiler.mistakes.is_empty()) else {
+        let (Some(bases), Some(loading), true) = (bases, loading, compiler.mistakes.is_empty()) else {
             return Err(self.mistakes(compiler.mistakes));
         };
-        self.assemble(base, loading, flows, compiler, vars, (feeds, writes))
+        self.assemble(bases, loading, flows, compiler, vars, (feeds, writes))
     }
 
     fn assemble(
         &self,
-        mut base: Base,
+        mut bases: Vec<Base>,
         loading: Loading,
         flows: Vec<FlowCode>,
         compiler: Compiler<'_>,
         vars: RunVars,
         (feeds, writes): (BTreeMap<String, Arc<Feed>>, Writes),
     ) -> Result<Ready, Mistakes> {
-        base.target.protocol = loading.protocol;
-        let target = base.target.clone();
-        let arm = arm_of(target.host());
+        for base in &mut bases {
+            base.target.protocol = loading.protocol;
+        }
+        let targets = bases.iter().map(|base| base.target.clone()).collect();
         let shared = Arc::new(Shared {
             secrets: self.secret_feeds(),
             flows,
             templates: compiler.templates,
-            base,
+            bases,
             vars: Arc::new(vars),
             feeds,
             complaints: Complaints::default(),
             writes,
         });
-        let mut engine_flows = Vec::with_capacity(shared.flows.len());
+        let mut engine_flows = Vec::with_capacity(shared.flows.len() * shared.bases.len());
         for (n, code) in shared.flows.iter().enumerate() {
-            let script = FlowScript::new(shared.clone(), n)
-                .map_err(|why| self.mistakes(vec![(format!("flows[{n}]"), why)]))?;
-            let flow = Flow::script(code.name.clone(), Arc::new(script)).with_weight(code.weight);
-            engine_flows.push(match arm {
-                Some(arm) => flow.in_arm(arm),
-                None => flow,
-            });
+            for (at, base) in shared.bases.iter().enumerate() {
+                let script = FlowScript::new(shared.clone(), n, at)
+                    .map_err(|why| self.mistakes(vec![(format!("flows[{n}]"), why)]))?;
+                let flow = Flow::script(code.name.clone(), Arc::new(script)).with_weight(code.weight);
+                engine_flows.push(match base.arm {
+                    Some(arm) => flow.in_arm(arm),
+                    None => flow,
+                });
+            }
         }
-        let mut plan = Plan::new(vec![target], engine_flows)
-            .open(loading.profile, loading.arrivals)
-            .within(loading.limits);
+        let mut plan =
+            Plan::new(targets, engine_flows).open(loading.profile, loading.arrivals).within(loading.limits);
         plan.duration = loading.duration;
         plan.requests = self.spec.load.requests;
         plan.check().map_err(|error| self.mistakes(vec![("load".to_owned(), error.to_string())]))?;
         let rules = self.rules.clone();
-        Ok(Ready { plan, top_up: loading.top_up, most: loading.most, rules, budget: self.budget(), shared })
+        let primary_limits = self.spec.load.primary_limits.clone();
+        Ok(Ready {
+            primary_limits,
+            plan,
+            top_up: loading.top_up,
+            most: loading.most,
+            rules,
+            budget: self.budget(),
+            shared,
+        })
     }
 
     /// Feeds whose rows come from a Secret.
@@ -309,42 +330,6 @@ impl Scenario {
         params
     }
 
-    fn base(&self, setting: &Setting, context: &Value, compiler: &mut Compiler<'_>) -> Option<Base> {
-        let rendered = if let Some(base) = &setting.base {
-            Ok(base.clone())
-        } else {
-            let code = compiler.run_text("base", &self.spec.base);
-            compiler.templates.render(&code, context).map(std::borrow::Cow::into_owned)
-        };
-        let target = rendered.and_then(|base| {
-            let target: Target = base.parse().map_err(|error| format!("{error}"))?;
-            let path = base.splitn(4, '/').nth(3).unwrap_or_default().trim_end_matches('/');
-            Ok((target, if path.is_empty() { String::new() } else { format!("/{path}") }))
-        });
-        let mut headers = vec![
-            ("user-agent".to_owned(), concat!("canary-loadtester/", env!("CARGO_PKG_VERSION")).to_owned()),
-            ("x-canary-load".to_owned(), setting.run.clone()),
-        ];
-        for (name, text) in &self.spec.headers {
-            let field = format!("headers.{name}");
-            let code = compiler.run_text(&field, text);
-            match compiler.templates.render(&code, context) {
-                Ok(value) => {
-                    headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-                    headers.push((name.clone(), value.into_owned()));
-                }
-                Err(why) => compiler.mistake(field, why),
-            }
-        }
-        match target {
-            Ok((target, prefix)) => Some(Base { target, prefix, headers }),
-            Err(why) => {
-                compiler.mistake("base", why);
-                None
-            }
-        }
-    }
-
     fn feeds(
         &self,
         data: &BTreeMap<String, Bytes>,
@@ -377,12 +362,4 @@ impl Scenario {
     fn mistakes(&self, found: Vec<(String, String)>) -> Mistakes {
         self.written.mistakes(found)
     }
-}
-
-/// The arm that a Service of a canary belongs to, by its name.
-fn arm_of(host: &str) -> Option<&'static str> {
-    let service = host.split('.').next().unwrap_or_default();
-    ["canary", "primary"]
-        .into_iter()
-        .find(|arm| service.strip_suffix(arm).is_some_and(|rest| rest.ends_with('-')))
 }

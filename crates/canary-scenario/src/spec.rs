@@ -78,6 +78,25 @@ pub struct LoadSpec {
     pub churn: Option<u32>,
     /// Where real requests are counted; only for `top-up`.
     pub real: Option<RealSpec>,
+    /// Whose Service is asked.
+    #[serde(default)]
+    pub of: Of,
+    /// Rules such as `errors < 5%` that the primary has to keep in each second, or the load is aborted; with `of: each`.
+    #[serde(default)]
+    pub primary_limits: Vec<String>,
+}
+
+/// Whose Service is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Of {
+    /// That of the base, so that weights split the load.
+    #[default]
+    Service,
+    /// The canary's: `-canary` behind the name of the base's.
+    Canary,
+    /// The canary's and the primary's, in the parts of the traffic that they have.
+    Each,
 }
 
 /// What the rate follows.

@@ -22,7 +22,8 @@ use crate::vars::{RunVars, Vars};
 pub(crate) struct Shared {
     pub(crate) flows: Vec<FlowCode>,
     pub(crate) templates: Templates,
-    pub(crate) base: Base,
+    /// One for each target of the plan.
+    pub(crate) bases: Vec<Base>,
     pub(crate) vars: Arc<RunVars>,
     pub(crate) feeds: BTreeMap<String, Arc<Feed>>,
     /// Those of them whose values are not told.
@@ -31,10 +32,19 @@ pub(crate) struct Shared {
     pub(crate) writes: Writes,
 }
 
+impl Shared {
+    /// Where what was written to an arm is taken back. Whoever has not written down the arm knew of one target only.
+    pub(crate) fn base_of(&self, arm: Option<&str>) -> Option<&Base> {
+        self.bases.iter().find(|base| base.arm == arm).or(self.bases.first())
+    }
+}
+
 /// A flow for the engine.
 pub(crate) struct FlowScript {
     shared: Arc<Shared>,
     flow: usize,
+    /// The number of its target.
+    at: usize,
     /// Those requests of it that are the same for all users, made once.
     fixed: Arc<[Option<Arc<Prepared>>]>,
 }
@@ -42,17 +52,18 @@ pub(crate) struct FlowScript {
 impl FlowScript {
     /// # Errors
     /// Which request cannot be made.
-    pub(crate) fn new(shared: Arc<Shared>, flow: usize) -> Result<Self, String> {
+    pub(crate) fn new(shared: Arc<Shared>, flow: usize, at: usize) -> Result<Self, String> {
         let values = minijinja::Value::UNDEFINED;
         let fixed = shared.flows[flow]
             .requests()
             .map(|request| {
-                let ready =
-                    request.is_fixed().then(|| request.prepare(&shared.base, &shared.templates, &values));
+                let ready = request
+                    .is_fixed()
+                    .then(|| request.prepare(&shared.bases[at], &shared.templates, &values));
                 ready.transpose()
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { shared, flow, fixed })
+        Ok(Self { shared, flow, at, fixed })
     }
 }
 
@@ -76,6 +87,7 @@ impl Script for FlowScript {
             shared: self.shared.clone(),
             fixed: self.fixed.clone(),
             flow: self.flow,
+            target: self.at,
             at: 0,
             asked: None,
             is_over: false,
@@ -103,6 +115,7 @@ struct Walk {
     shared: Arc<Shared>,
     fixed: Arc<[Option<Arc<Prepared>>]>,
     flow: usize,
+    target: usize,
     vars: Arc<Vars>,
     /// The step that comes next.
     at: usize,
@@ -121,6 +134,10 @@ impl Walk {
         &self.shared.flows[self.flow]
     }
 
+    fn base(&self) -> &Base {
+        &self.shared.bases[self.target]
+    }
+
     /// The requests from this step on.
     fn rest(&self, from: usize) -> Vec<usize> {
         let steps = self.code().steps.get(from..).unwrap_or_default();
@@ -136,7 +153,7 @@ impl Walk {
     fn prepare(&self, request: &RequestCode) -> Result<Arc<Prepared>, String> {
         match &self.fixed[request.number] {
             Some(fixed) => Ok(fixed.clone()),
-            None => request.prepare(&self.shared.base, &self.shared.templates, &self.vars.value()),
+            None => request.prepare(self.base(), &self.shared.templates, &self.vars.value()),
         }
     }
 
@@ -152,7 +169,12 @@ impl Walk {
             return None;
         }
         let writes = &self.shared.writes;
-        let entry = Entry { run: writes.run.clone(), flow: self.code().name.clone(), values: self.known() };
+        let entry = Entry {
+            run: writes.run.clone(),
+            flow: self.code().name.clone(),
+            arm: self.base().arm.map(str::to_owned),
+            values: self.known(),
+        };
         if let Some((id, on_disk)) = writes.journal.enter(entry) {
             self.entry = Some(id);
             return Some(Next::After(Box::pin(on_disk)));
@@ -230,7 +252,11 @@ impl Visit for Walk {
                 Ok(prepared) => self.enter(request).unwrap_or_else(|| {
                     self.at += 1;
                     self.asked = Some(at);
-                    Next::Send(Box::new(Sending { step: request.number, target: 0, request: prepared }))
+                    Next::Send(Box::new(Sending {
+                        step: request.number,
+                        target: self.target,
+                        request: prepared,
+                    }))
                 }),
                 Err(why) => {
                     self.shared.complaints.add(self.flow, request.number, why);

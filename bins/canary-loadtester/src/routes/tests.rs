@@ -29,6 +29,7 @@ use crate::targets::{Allowed, Targets};
 use crate::tokens::Tokens;
 
 mod aborted;
+mod arms;
 mod flagger;
 mod gates;
 mod hostile;

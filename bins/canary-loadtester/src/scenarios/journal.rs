@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use canary_load::AddressPolicy;
+use canary_load::{AddressPolicy, Target};
 use canary_scenario::{Cleanup, Journal, Leftover, RunHeader, recover};
 use serde::Serialize;
 use tokio_util::task::TaskTracker;
@@ -153,13 +153,13 @@ async fn sweep_once(state: &State) -> bool {
     let writes = &state.scenarios.writes;
     let before = writes.pending();
     let Some(journal) = writes.journal.as_ref().filter(|_| !before.is_empty()) else { return false };
-    let policy = |header: &RunHeader, target: &canary_load::Target| -> Option<Arc<dyn AddressPolicy>> {
+    let policy = |header: &RunHeader, run: &[Target]| -> Option<Arc<dyn AddressPolicy>> {
         // Where a run was allowed to write, that may be taken back; addresses are judged anew.
         let is_over = before.contains_key(&header.run);
         let targets = if state.auth == Auth::None {
             Targets::any()
         } else {
-            state.targets.clone().naming([target.host().to_owned()])
+            state.targets.clone().naming(run.iter().map(|target| target.host().to_owned()))
         };
         is_over.then(|| Arc::new(targets) as Arc<dyn AddressPolicy>)
     };

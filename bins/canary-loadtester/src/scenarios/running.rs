@@ -75,6 +75,12 @@ impl Running {
         move || ready.is_exhausted()
     }
 
+    /// The weights of its flows when the canary has a share of the traffic; none for load that does not go to both arms.
+    pub(super) fn weights(&self) -> Option<impl Fn(f64) -> Vec<f64> + Send + Sync + use<>> {
+        let ready = self.ready.clone();
+        self.ready.weights(0.0).map(|_| move |share| ready.weights(share).unwrap_or_default())
+    }
+
     /// What the API shows of it while it runs.
     pub(crate) fn show(&self) -> Value {
         let (files, sources) = &self.digests;
@@ -104,7 +110,7 @@ impl Running {
             seconds.add(&second);
         }
         let began = record.began.to_string();
-        let report = RunReport::new(
+        let mut report = RunReport::new(
             (&name, &run, &began),
             load,
             &ready.rules,
@@ -113,6 +119,7 @@ impl Running {
             digests.1,
             seconds,
         );
+        report.aborted = record.aborted().map(str::to_owned);
         shown["rules"] = json!(report.rules);
         shown["complaints"] = json!(report.complaints);
         shown["cleanup"] = json!(report.cleanup);

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use canary_scenario::SourceSpec;
+use serde_json::{Map, json};
 
 use crate::load::duration;
 use crate::payload::Payload;
 
-const KNOWN: [&str; 8] = ["type", "scenario", "overlay", "sha256", "base", "target", "duration", "lease"];
+const KNOWN: [&str; 10] =
+    ["type", "scenario", "overlay", "sha256", "base", "target", "duration", "of", "primary-limits", "lease"];
 /// Before the names of parameters.
 const PARAM: &str = "param.";
 
@@ -17,6 +19,8 @@ const PARAM: &str = "param.";
 pub(super) struct Wanted {
     /// Where it is, and then what changes it.
     pub(super) files: Vec<SourceSpec>,
+    /// What the metadata themselves change in it, as one more overlay.
+    pub(super) changes: Option<String>,
     pub(super) params: BTreeMap<String, String>,
     pub(super) base: Option<String>,
     pub(super) target: Option<String>,
@@ -48,6 +52,7 @@ impl Wanted {
         }
         Ok(Self {
             files,
+            changes: changes(payload),
             params,
             base: owned("base"),
             target: owned("target"),
@@ -58,8 +63,31 @@ impl Wanted {
     }
 }
 
-/// Whether the metadata hold that host as a word of its own.
+fn changes(payload: &Payload) -> Option<String> {
+    let mut load = Map::new();
+    if let Some(of) = payload.get("of") {
+        load.insert("of".to_owned(), of.into());
+    }
+    if let Some(limits) = payload.get("primary-limits") {
+        let limits = limits.split([';', '\n']).map(str::trim).filter(|rule| !rule.is_empty());
+        load.insert("primary-limits".to_owned(), limits.collect());
+    }
+    (!load.is_empty()).then(|| json!({ "load": load }).to_string())
+}
+
+/// Whether the metadata name that host, or the Service whose arm it is.
 pub(super) fn mention(payload: &Payload, host: &str) -> bool {
+    let (service, rest) = host.split_once('.').map_or((host, ""), |(service, rest)| (service, rest));
+    let of_both = service.strip_suffix("-canary").or_else(|| service.strip_suffix("-primary"));
+    let is_named = |service: &str| {
+        let dot = if rest.is_empty() { "" } else { "." };
+        holds(payload, &format!("{service}{dot}{rest}"))
+    };
+    holds(payload, host) || of_both.is_some_and(is_named)
+}
+
+/// Whether the metadata hold that host as a word of its own.
+fn holds(payload: &Payload, host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     payload.metadata.values().any(|value| {
@@ -114,10 +142,10 @@ mod tests {
     fn a_host_is_named_as_a_whole_word_only() {
         let named =
             payload(&[("scenario", "name: a\nbase: http://shop.test:9898/x"), ("param.p", "prometheus")]);
-        for host in ["shop.test", "SHOP.test", "prometheus"] {
+        for host in ["shop.test", "SHOP.test", "prometheus", "shop-canary.test", "shop-primary.test"] {
             assert!(mention(&named, host), "{host}");
         }
-        for host in ["hop.test", "shop.tes", "shop", "test", "169.254.169.254"] {
+        for host in ["hop.test", "shop.tes", "shop", "test", "shop-other.test", "169.254.169.254"] {
             assert!(!mention(&named, host), "{host}");
         }
     }

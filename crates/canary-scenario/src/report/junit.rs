@@ -10,6 +10,9 @@ pub(super) fn junit(report: &RunReport) -> String {
         .iter()
         .map(|rule| (rule.rule.clone(), (!rule.held).then(|| format!("it was {}", rule.found))))
         .collect();
+    if let Some(why) = &report.aborted {
+        cases.push(("the load did no harm".into(), Some(why.clone())));
+    }
     let limited = report.load.generator_limited;
     cases.push(("the load generator was fast enough".into(), limited.then(|| "it was not".into())));
     let left = &report.cleanup.leftovers;
