@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Mutex;
 
 use crate::dial::Dialer;
+use crate::stamped::Heard;
 use crate::stream::Stream;
 use crate::{ErrorClass, GrpcStatus, Protocol, Target};
 
@@ -26,6 +28,8 @@ pub(crate) struct Received {
     pub(crate) grpc: Option<GrpcStatus>,
     pub(crate) body: Bytes,
     pub(crate) length: u64,
+    /// When the last of it reached this machine, where that is known.
+    pub(crate) at: Option<Instant>,
 }
 
 /// Connection number n of HTTP/2, shared by its streams.
@@ -41,6 +45,7 @@ pub(crate) enum Connection {
 pub(crate) struct Http1 {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: Pin<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>,
+    heard: Heard,
     ended: bool,
     used: u32,
 }
@@ -48,9 +53,14 @@ pub(crate) struct Http1 {
 impl Http1 {
     pub(crate) async fn open(dialer: &Dialer, target: &Target) -> Result<Self, ErrorClass> {
         let stream = dialer.dial(target).await?;
-        let (sender, driver) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|_| ErrorClass::Connect)?;
-        Ok(Self { sender, driver: Box::pin(driver), ended: false, used: 0 })
+        let heard = stream.heard();
+        // One piece: a write of several costs the kernel more than copying a small body.
+        let (sender, driver) = http1::Builder::new()
+            .writev(false)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|_| ErrorClass::Connect)?;
+        Ok(Self { sender, driver: Box::pin(driver), heard, ended: false, used: 0 })
     }
 
     fn poll_driver(&mut self, cx: &mut Context<'_>) {
@@ -99,6 +109,7 @@ impl Http1 {
         };
         let (mut received, mut body) = split(answer, keep);
         if body.is_end_stream() {
+            received.at = self.heard.last();
             return Ok(received);
         }
         let mut kept = BytesMut::new();
@@ -107,6 +118,7 @@ impl Http1 {
             received.take(frame.into_data().ok(), &mut kept, keep);
         }
         received.body = kept.freeze();
+        received.at = self.heard.last();
         Ok(received)
     }
 }
@@ -143,7 +155,7 @@ pub(crate) async fn exchange(
         Protocol::Http2 { .. } => {
             let mut sender = match place.take() {
                 Some(Connection::Http2(sender)) if !sender.is_closed() => sender,
-                _ => open_http2(shared, dialer, target).await?,
+                _ => Box::pin(open_http2(shared, dialer, target)).await?,
             };
             let received = exchange_http2(&mut sender, request, keep).await?;
             *place = Some(Connection::Http2(sender));
@@ -193,7 +205,8 @@ async fn exchange_http1(
             Err((class, None)) => return Err(class),
         }
     }
-    let mut connection = Http1::open(dialer, target).await?;
+    // In a box, since the way of all other requests is short, and should stay small.
+    let mut connection = Box::pin(Http1::open(dialer, target)).await?;
     let received = connection.exchange(request, keep).await.map_err(|(class, _)| class)?;
     *place = Some(Connection::Http1(connection));
     Ok(received)
@@ -233,7 +246,8 @@ fn split(answer: Response<Incoming>, keep: usize) -> (Received, Incoming) {
     let (head, body) = answer.into_parts();
     let headers = if keep > 0 { head.headers } else { HeaderMap::new() };
     let status = head.status;
-    (Received { status, headers, trailers: None, grpc: None, body: Bytes::new(), length: 0 }, body)
+    let (body_kept, length) = (Bytes::new(), 0);
+    (Received { status, headers, trailers: None, grpc: None, body: body_kept, length, at: None }, body)
 }
 
 impl Received {

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -45,10 +45,13 @@ impl Desk {
     }
 
     /// Waits for `work`; `None`: [`Self::expire`] ended it.
-    pub(crate) async fn until<F: Future>(&self, deadline: Instant, work: F) -> Option<F::Output> {
+    pub(crate) async fn until<F: Future>(
+        &self,
+        deadline: Instant,
+        mut work: Pin<&mut F>,
+    ) -> Option<F::Output> {
         self.deadline.set(Some(deadline));
         self.expired.set(false);
-        let mut work = pin!(work);
         let outcome = poll_fn(|cx| match work.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending if self.expired.get() => Poll::Ready(None),

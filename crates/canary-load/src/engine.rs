@@ -17,7 +17,7 @@ use crate::pacer::Pacer;
 use crate::run::{Collector, Command, Run, RunHandle, Told};
 use crate::snapshot::StepName;
 use crate::timer::Timer;
-use crate::{Pace, Plan, PlanError, Schedule, TlsError};
+use crate::{Pace, Plan, PlanError, Protocol, Schedule, Target, TlsError};
 
 /// Snapshots that are kept for a slow reader.
 const KEPT_SNAPSHOTS: usize = 64;
@@ -131,7 +131,8 @@ impl Shard {
                 told: self.told,
                 timer,
             };
-            Some(pacer.run().await)
+            // A task among the others: what wakes the outermost future goes through the kernel.
+            tokio::task::spawn_local(pacer.run()).await.ok()
         });
         // A look-up that hangs must not hold up the end. Visits that were cut are dropped here, before the report.
         runtime.shutdown_background();
@@ -142,7 +143,10 @@ impl Shard {
 }
 
 /// What one thread does easily, in requests per second.
-const EASY: f64 = 8000.0;
+const EASY: f64 = 8_000.0;
+
+/// The same without encryption and streams.
+const EASY_IN_PLAIN: f64 = 20_000.0;
 
 /// Few threads for a low rate: what costs then is waking up, and one thread that wakes for an arrival finds answers, too.
 fn thread_count(plan: &Plan) -> usize {
@@ -151,11 +155,13 @@ fn thread_count(plan: &Plan) -> usize {
         Pace::Open { profile, .. } => profile.highest(),
         Pace::Closed => f64::INFINITY,
     };
+    let is_plain = |target: &Target| !target.is_tls() && target.protocol == Protocol::Http1;
+    let easy = if plan.targets.iter().all(is_plain) { EASY_IN_PLAIN } else { EASY };
     // A rate of 0 is set later by somebody else.
     let is_known = highest > 0.0 && highest.is_finite();
     let wanted = match plan.limits.threads {
         0 if is_known => (1..cores)
-            .find(|&n| highest <= EASY * f64::from(u32::try_from(n).unwrap_or(u32::MAX)))
+            .find(|&n| highest <= easy * f64::from(u32::try_from(n).unwrap_or(u32::MAX)))
             .unwrap_or(cores),
         0 => cores,
         given => given,

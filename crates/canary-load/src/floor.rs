@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
 
+use crate::calm::Calm;
 use crate::connection::Shared;
 use crate::desk::Desk;
 use crate::dial::Dialer;
@@ -35,6 +36,7 @@ pub(crate) struct Floor {
     /// When the pacer looks around again.
     pub(crate) wakes_at: Cell<Option<Instant>>,
     most_workers: usize,
+    pub(crate) calm: Calm,
     pub(crate) busy: Cell<usize>,
     /// Visits that wait for something other than time.
     held_up: Cell<usize>,
@@ -81,6 +83,7 @@ impl Floor {
             next_deadline: Cell::new(None),
             wakes_at: Cell::new(None),
             most_workers: connections * streams,
+            calm: Calm::new(&plan),
             busy: Cell::new(0),
             held_up: Cell::new(0),
             changed: Notify::new(),
@@ -353,6 +356,15 @@ impl Floor {
                 self.hand_out(job);
             }
         }
+    }
+
+    /// Whether nothing but an arrival has to be seen to at once; see [`Calm`].
+    pub(crate) fn may_doze(&self) -> bool {
+        self.calm.is_calm()
+            && !self.dialer.is_dialing()
+            && !self.awaiting_end.get()
+            && self.held_up.get() == 0
+            && self.queue.borrow().is_empty()
     }
 
     pub(crate) fn is_quiet(&self) -> bool {

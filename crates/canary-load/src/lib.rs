@@ -3,6 +3,7 @@
 mod address;
 mod arm;
 mod arrivals;
+mod calm;
 mod client;
 mod connection;
 mod desk;
@@ -22,6 +23,7 @@ mod run;
 mod schedule;
 mod script;
 mod snapshot;
+mod stamped;
 mod stream;
 mod tally;
 mod target;

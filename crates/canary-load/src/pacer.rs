@@ -1,22 +1,25 @@
 //! The clock of one thread: lets arrivals in at their time, tells what happened each second, and ends the run.
 
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::mpsc::Sender;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::Schedule;
+use crate::calm::DOZE;
 use crate::floor::Floor;
 use crate::histogram::{coarse, merge};
 use crate::run::{Command, Told};
 use crate::snapshot::{Beat, second_of};
-use crate::timer::Timer;
+use crate::timer::{Timer, doze};
 
 /// Arrivals closer together than this come together, since each waking costs more than a request: exact when they are few,
 /// cheap when they are many.
 fn quantum(thread_rate: f64) -> Duration {
-    Duration::from_nanos(20).mul_f64(thread_rate.clamp(2_500.0, 12_500.0))
+    Duration::from_nanos(20).mul_f64(thread_rate.clamp(2_500.0, 20_000.0))
 }
 
 pub(crate) struct Pacer {
@@ -36,6 +39,19 @@ pub(crate) struct Pacer {
 struct Ending {
     /// What is under way then is cut.
     cut: Option<Instant>,
+}
+
+/// Lets the tasks run that can, once, without a look at sockets.
+async fn after_the_others() {
+    let mut has_waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Pacer {
@@ -66,6 +82,19 @@ impl Pacer {
             let beat = self.start + Duration::from_secs(told_seconds + 1);
             let wake = self.next_waking(now, beat, ending);
             self.floor.wakes_at.set(Some(wake));
+            if self.may_doze(now, wake) {
+                // What was let in is sent first, which may make a difference.
+                after_the_others().await;
+                if self.may_doze(now, wake) {
+                    doze(wake);
+                    // Answers that came meanwhile are read before the next arrival, which may use their connections.
+                    tokio::task::yield_now().await;
+                    while let Ok(command) = self.commands.try_recv() {
+                        self.obey(command, &mut ending);
+                    }
+                    continue;
+                }
+            }
             tokio::select! {
                 biased;
                 command = self.commands.recv(), if !deaf => match command {
@@ -117,6 +146,15 @@ impl Pacer {
             .flatten()
             .fold(beat, Instant::min)
             .max(now)
+    }
+
+    /// Whether the thread may sleep through everything until `wake`. Not when that is the moment at which a request has taken too
+    /// long: its answer may be there.
+    fn may_doze(&self, now: Instant, wake: Instant) -> bool {
+        self.schedule.is_some()
+            && wake <= now + DOZE
+            && self.floor.may_doze()
+            && self.floor.next_expiry().is_none_or(|at| at > wake + DOZE)
     }
 
     fn obey(&mut self, command: Command, ending: &mut Ending) {

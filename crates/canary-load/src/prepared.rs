@@ -135,6 +135,11 @@ impl Prepared {
         self.uri.path_and_query().map_or("/", PathAndQuery::as_str)
     }
 
+    /// Length of the body in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.body.len()
+    }
+
     /// How much of the answer's body has to be kept, of those that a script looks at and of others.
     pub(crate) fn keep(&self, limit: usize, is_looked_at: bool) -> usize {
         match (self.call, is_looked_at) {

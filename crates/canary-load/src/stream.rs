@@ -5,13 +5,23 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+use crate::stamped::{Heard, Stamped};
 
 #[derive(Debug)]
 pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Stamped),
+    Tls(Box<TlsStream<Stamped>>),
+}
+
+impl Stream {
+    pub(crate) fn heard(&self) -> Heard {
+        match self {
+            Self::Plain(stream) => stream.heard(),
+            Self::Tls(stream) => stream.get_ref().0.heard(),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

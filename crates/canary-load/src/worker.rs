@@ -1,5 +1,6 @@
 //! A task that sends one request at a time, on connections that it keeps.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -44,7 +45,8 @@ async fn perform(
     }
     let deadline = floor.deadline(&job);
     floor.expect_by(deadline);
-    let work = exchange(
+    let _urgent = floor.calm.sends(job.flow, job.request.length());
+    let work = pin!(exchange(
         &mut connections[job.target],
         floor.shared(job.target, number),
         &floor.dialer,
@@ -52,16 +54,20 @@ async fn perform(
         job.request.request(deadline.saturating_duration_since(sent)),
         job.request.keep(limits.body, job.visit.is_some()),
         limits.churn,
-    );
+    ));
     let outcome = desk.until(deadline, work).await.unwrap_or(Err(ErrorClass::Timeout));
     let outcome = outcome.map(|received| job.request.read(received, limits.body));
     let answered = Instant::now();
+    // When it came, not when this thread had time for it.
+    let came = outcome.as_ref().ok().and_then(|received| received.at).filter(|at| *at >= sent);
+    let answered = came.map_or(answered, |at| at.min(answered));
     let latency = answered.saturating_duration_since(job.intended);
     let service = answered.saturating_duration_since(sent);
     if let Ok(received) = &outcome {
         let mut tally = floor.tally.borrow_mut();
         let counts = tally.counts(job.place);
         counts.bytes += received.length;
+        floor.calm.came(received.length, received.at.is_some());
         *counts.statuses.entry(received.status.as_u16()).or_default() += 1;
         if let Some(status) = &received.grpc {
             *counts.grpc.entry(status.code).or_default() += 1;
