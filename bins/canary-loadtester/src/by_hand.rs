@@ -34,7 +34,7 @@ pub(crate) struct Traffic {
     /// Fill up real traffic, which this Prometheus server counts: both together are what the rate or the target says
     #[arg(long, value_name = "ADDRESS", requires = "query", conflicts_with = "pods")]
     prometheus: Option<String>,
-    /// Fill up real traffic, which is counted on these pages, such as <http://10.0.0.1:9797/metrics>, separated by commas
+    /// Fill up real traffic, which is counted on these pages of the pods; addresses separated by commas
     #[arg(long, value_name = "ADDRESSES", requires = "query")]
     pods: Option<String>,
     /// Selector of the counters of real requests, without rate

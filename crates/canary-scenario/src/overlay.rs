@@ -98,7 +98,7 @@ impl Merged {
         }
         let told = |(at, why): (Place, String)| {
             let file = names.get(at.file).cloned().unwrap_or_default();
-            Mistake { file, line: at.line, field: at.field, why }
+            Mistake { file, line: at.line, field: at.path.to_string(), why }
         };
         Err(Mistakes(merging.0.into_iter().map(told).collect()))
     }
@@ -110,7 +110,7 @@ impl Merged {
 
     /// Where a field of it was written: the number and the name of the file, the line, and the field there.
     pub(crate) fn place(&self, field: &str) -> (usize, String, usize, String) {
-        let Place { file, line, field } = self.tree.place(field);
+        let (&Place { file, line, .. }, field) = self.tree.place(field);
         (file, self.files.get(file).cloned().unwrap_or_default(), line, field)
     }
 

@@ -156,3 +156,43 @@ fn of_several_steps_with_one_name_none_is_taken_for_the_other() {
     let error = Scenario::layered(&files).unwrap_err().to_string();
     assert!(error.contains("o.yaml:1: flows[0].steps[0]: 2 steps are called"), "{error}");
 }
+
+/// What is laid over is not what the test above has: anchors, texts of several lines, and words that could be numbers.
+#[test]
+fn anchors_long_texts_and_odd_words_come_through_a_merge() {
+    let base = r#"
+name: "007"
+load: {target: &rate 1.50, duration: 1m}
+base: http://shop.test
+params: {one: *rate, yes: "yes", empty: "", hex: 0x1F, text: "a: b # c", "odd key: x": ok}
+headers: &common {x-a: "1.0", x-b: 'it''s'}
+flows:
+- name: a
+  steps:
+  - post: /
+    headers: {<<: *common, x-c: "\u00e9"}
+    body: |
+      first: {{ params.one }}
+
+      last
+  writes: true
+"#;
+    let alone = Scenario::parse("base.yaml", base).unwrap();
+    let files = [("base.yaml".to_owned(), base.to_owned()), ("o.yaml".to_owned(), "{}\n".to_owned())];
+    let merged = Scenario::layered(&files).unwrap();
+    assert_eq!(json(&merged), json(&alone));
+    assert_eq!(merged.name(), "007");
+    let again = Scenario::parse("again", merged.text()).unwrap();
+    assert_eq!(json(&again), json(&alone), "{}", merged.text());
+}
+
+#[test]
+fn hostile_files_cost_no_more_than_their_size() {
+    let deep = format!("params: {{a: {}1{}}}\n", "[".repeat(40), "]".repeat(40));
+    let error = with(&[&deep]).unwrap_err();
+    assert!(error.starts_with("o0.yaml:1: ") && error.contains("depth"), "{error}");
+    // Each of these items has a name of a thousand letters.
+    let wide = format!("params: {{{}: [{}]}}\n", "k".repeat(1000), "1, ".repeat(20_000));
+    let scenario = with(&[&wide]).unwrap();
+    assert!(scenario.text().len() < 1_000_000, "{}", scenario.text().len());
+}

@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use crate::mistake::Mistake;
+
+/// Levels of mappings and lists: what is written again is indented by them.
+const MOST_DEPTH: usize = 32;
 
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +19,35 @@ pub(super) struct Place {
     pub(super) file: usize,
     /// From 1.
     pub(super) line: usize,
-    /// The field there, such as `flows[0].name`.
-    pub(super) field: String,
+    /// The field there.
+    pub(super) path: Path,
+}
+
+/// A field, such as `flows[0].name`. All below it share it, since a hostile key may be long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Path(Option<Arc<(Path, Step)>>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    Item(usize),
+}
+
+impl Path {
+    fn below(&self, step: Step) -> Self {
+        Self(Some(Arc::new((self.clone(), step))))
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_deref() {
+            None => Ok(()),
+            Some((Self(None), Step::Key(key))) => f.write_str(key),
+            Some((above, Step::Key(key))) => write!(f, "{above}.{key}"),
+            Some((above, Step::Item(n))) => write!(f, "{above}[{n}]"),
+        }
+    }
 }
 
 /// A part of a file.
@@ -43,11 +74,12 @@ impl Tree {
     /// What the parser refuses, with its line.
     pub(super) fn read(file: usize, name: &str, text: &str) -> Result<Self, Mistake> {
         let wrong = |line, why| Mistake { file: name.to_owned(), line, field: String::new(), why };
-        let part: Spanned<Part> = serde_saphyr::from_str(text).map_err(|error| {
+        let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: MOST_DEPTH } };
+        let part: Spanned<Part> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let (line, why) = canary_yaml::fault(&error);
             wrong(line, why)
         })?;
-        let at = Place { file, line: 1, field: String::new() };
+        let at = Place { file, line: 1, path: Path::default() };
         let span = at_of(&part);
         match part.value {
             fields @ Part::Map(_) => Ok(Self { what: fields.placed(text, &at, span), at }),
@@ -71,8 +103,9 @@ impl Tree {
         }
     }
 
-    /// Where a field of what the files come to was written: of one that is missing, what it is missing in.
-    pub(super) fn place(&self, field: &str) -> Place {
+    /// Where a field of what the files come to was written, and what it is called there: of one that is missing, where what it
+    /// is missing in stands.
+    pub(super) fn place(&self, field: &str) -> (&Place, String) {
         let mut at = self;
         let mut rest = field;
         while !rest.is_empty() {
@@ -86,9 +119,8 @@ impl Tree {
             let Some(next) = next else { break };
             (at, rest) = (next, &rest[end..]);
         }
-        let Place { file, line, field } = &at.at;
-        let field = format!("{field}{rest}").trim_start_matches('.').to_owned();
-        Place { file: *file, line: *line, field }
+        let field = format!("{}{rest}", at.at.path);
+        (&at.at, field.trim_start_matches('.').to_owned())
     }
 
     /// As YAML, each part on a line of its own.
@@ -192,13 +224,11 @@ fn at_of<T>(part: &Spanned<T>) -> At {
 
 impl Part {
     fn placed(self, text: &str, at: &Place, (_, bytes): At) -> What {
-        let below =
-            |line: usize, step: String| Place { file: at.file, line, field: format!("{}{step}", at.field) };
+        let below = |line: usize, step: Step| Place { file: at.file, line, path: at.path.below(step) };
         match self {
             Self::Map(fields) => {
                 let fields = fields.into_iter().map(|(key, value)| {
-                    let dot = if at.field.is_empty() { "" } else { "." };
-                    let place = below(at_of(&key).0, format!("{dot}{}", key.value));
+                    let place = below(at_of(&key).0, Step::Key(key.value.clone()));
                     let span = at_of(&value);
                     (key.value, Tree { what: value.value.placed(text, &place, span), at: place })
                 });
@@ -207,7 +237,7 @@ impl Part {
             Self::List(items) => {
                 let items = items.into_iter().enumerate().map(|(n, item)| {
                     let span = at_of(&item);
-                    let place = below(span.0, format!("[{n}]"));
+                    let place = below(span.0, Step::Item(n));
                     Tree { what: item.value.placed(text, &place, span), at: place }
                 });
                 What::List(items.collect())
