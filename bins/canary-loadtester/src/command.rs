@@ -3,6 +3,8 @@
 
 mod environment;
 mod family;
+mod orphans;
+mod processes;
 
 use std::io;
 use std::path::Path;
@@ -16,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use environment::Environment;
 use family::{Family, MARK, Taken};
+use orphans::Running;
+pub(crate) use orphans::adopt;
 
 /// How much of the output is kept, in bytes.
 const TAIL: usize = 64 * 1024;
@@ -79,7 +83,7 @@ pub(crate) async fn run(
         return failed(format!("exec: {:?}: executable file not found in $PATH", invocation.program));
     }
     let mark = uuid::Uuid::new_v4().to_string();
-    let (output, mut child) = match start(invocation, bounds, &mark) {
+    let (output, mut child, _running) = match start(invocation, bounds, &mark) {
         Ok(started) => started,
         Err(error) => return failed(error.to_string()),
     };
@@ -134,7 +138,7 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// Starts it with both outputs in one pipe, so that what it writes stays in its order.
-fn start(invocation: &Invocation, bounds: &Bounds, mark: &str) -> io::Result<(Receiver, Child)> {
+fn start(invocation: &Invocation, bounds: &Bounds, mark: &str) -> io::Result<(Receiver, Child, Running)> {
     let (reader, writer) = io::pipe()?;
     let mut command = if is_installed("sh") {
         let mut command = Command::new("sh");
@@ -147,7 +151,7 @@ fn start(invocation: &Invocation, bounds: &Bounds, mark: &str) -> io::Result<(Re
     } else {
         Command::new(invocation.program)
     };
-    let child = command
+    command
         .args(&invocation.arguments)
         .env_clear()
         .envs(bounds.environment.kept())
@@ -155,9 +159,11 @@ fn start(invocation: &Invocation, bounds: &Bounds, mark: &str) -> io::Result<(Re
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)
-        .process_group(0)
-        .spawn()?;
-    Ok((Receiver::from_owned_fd(reader.into())?, child))
+        .process_group(0);
+    let (child, running) = orphans::start(|| command.spawn())?;
+    // It holds the writer's end, too.
+    drop(command);
+    Ok((Receiver::from_owned_fd(reader.into())?, child, running))
 }
 
 /// Go's words for an exit status; none for success.
@@ -266,6 +272,16 @@ mod tests {
     async fn what_leaves_its_process_group_is_killed_with_the_rest() {
         let mark = format!("{}.25", 100_000 + std::process::id());
         let text = format!("setsid sleep {mark} >/dev/null 2>&1 & sleep 0.2; echo done");
+        assert_eq!(shell(&text, LONG).await, Ended { output: "done\n".into(), failure: None });
+        until_gone(&format!("sleep {mark}")).await;
+    }
+
+    #[tokio::test]
+    async fn what_also_hides_its_mark_is_known_by_its_parent_and_afterwards() {
+        let mark = format!("{}.125", 100_000 + std::process::id());
+        // It loses its parent only after it was seen.
+        let text =
+            format!("setsid env -i sh -c 'sleep {mark} & sleep 0.6' >/dev/null 2>&1 & sleep 1; echo done");
         assert_eq!(shell(&text, LONG).await, Ended { output: "done\n".into(), failure: None });
         until_gone(&format!("sleep {mark}")).await;
     }

@@ -49,6 +49,7 @@ mod v1;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::flags::{Flags, Parsed};
 
@@ -88,6 +89,9 @@ fn main() -> ExitCode {
 }
 
 fn serve(flags: Flags) -> anyhow::Result<()> {
+    command::adopt();
+    // Commands run as the same user: its environment and its memory are not theirs. A refusal leaves what the system protects.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let runtime = runtime()?;
     let outcome = runtime.block_on(server::run(flags));
     // Commands under way are not awaited.

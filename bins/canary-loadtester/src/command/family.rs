@@ -1,14 +1,14 @@
-//! Everything that a command has started: its process group, and what has left the group, known by a mark in the environment.
+//! Everything that a command has started: its process group, what has left the group, known by a mark in the environment, and
+//! what these have started.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::param::{clock_ticks_per_second, page_size};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitpgid,
-    waitpid,
-};
+use rustix::param::clock_ticks_per_second;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
+
+use super::orphans;
+use super::processes::{Process, own_memory, processes, variables};
 
 /// The variable with the mark.
 pub(super) const MARK: &str = "CANARY_LOADTESTER_COMMAND";
@@ -30,20 +30,12 @@ pub(super) struct Taken {
 pub(super) struct Family {
     group: Option<Pid>,
     mark: Vec<u8>,
-    /// Processes that are others', by number and start.
-    strangers: HashSet<(i32, u64)>,
+    /// Processes without the mark, by number and start.
+    unmarked: HashSet<(i32, u64)>,
+    /// Who was a member when last looked at, also without group and mark.
+    known: HashSet<(i32, u64)>,
     /// Ticks on a processor, by number and start. Who has ended is still in it.
     ticks: HashMap<(i32, u64), u64>,
-}
-
-/// A line of `/proc/PID/stat`, as far as it matters.
-struct Process {
-    pid: i32,
-    group: i32,
-    start: u64,
-    tasks: u64,
-    /// Its own ticks on a processor.
-    ticks: u64,
 }
 
 impl Family {
@@ -51,16 +43,17 @@ impl Family {
     pub(super) fn new(group: Option<u32>, mark: &str) -> Self {
         let group = group.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let mark = format!("{MARK}={mark}").into_bytes();
-        Self { group, mark, strangers: HashSet::new(), ticks: HashMap::new() }
+        Self { group, mark, unmarked: HashSet::new(), known: HashSet::new(), ticks: HashMap::new() }
     }
 
     /// What they take now.
     pub(super) fn taken(&mut self) -> Taken {
+        orphans::end_strays();
         let mut taken = Taken::default();
         for process in self.members() {
             taken.tasks += process.tasks;
             taken.memory += own_memory(process.pid);
-            self.ticks.insert((process.pid, process.start), process.ticks);
+            self.ticks.insert(process.key(), process.ticks);
         }
         let ticks: u64 = self.ticks.values().sum();
         taken.cpu = Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1));
@@ -68,26 +61,36 @@ impl Family {
     }
 
     fn members(&mut self) -> Vec<Process> {
-        let group = self.group.map_or(0, Pid::as_raw_pid);
-        let mut strangers = HashSet::new();
-        let mut members = Vec::new();
-        for process in processes() {
-            let key = (process.pid, process.start);
-            if process.group == group && group != 0 {
+        let (mut members, mut others): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
+        let mut unmarked = HashSet::new();
+        for process in processes().filter(|process| process.is_alive) {
+            if self.has_group(&process) || self.known.contains(&process.key()) {
                 members.push(process);
-            } else if self.strangers.contains(&key) || !self.is_marked(process.pid) {
-                strangers.insert(key);
+            } else if self.unmarked.contains(&process.key()) || !self.is_marked(process.pid) {
+                unmarked.insert(process.key());
+                others.push(process);
             } else {
                 members.push(process);
             }
         }
-        self.strangers = strangers;
+        // Children of members, and theirs.
+        let mut at = 0;
+        while at < members.len() {
+            let parent = members[at].pid;
+            members.extend(others.extract_if(.., |process| process.parent == parent));
+            at += 1;
+        }
+        self.unmarked = unmarked;
+        self.known = members.iter().map(Process::key).collect();
         members
     }
 
+    fn has_group(&self, process: &Process) -> bool {
+        self.group.is_some_and(|group| process.group == group.as_raw_pid())
+    }
+
     fn is_marked(&self, pid: i32) -> bool {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == self.mark)
+        variables(pid).any(|variable| variable == self.mark)
     }
 
     /// Kills them all.
@@ -97,34 +100,25 @@ impl Family {
                 // There may be nobody left.
                 let _ = kill_process_group(group, Signal::KILL);
             }
-            let left: Vec<Pid> = self.members().iter().filter_map(|m| Pid::from_raw(m.pid)).collect();
-            for pid in &left {
-                // The number may be another's by now; the descriptor is not.
-                if let Ok(process) = pidfd_open(*pid, PidfdFlags::empty())
-                    && (self.is_marked(pid.as_raw_pid()) || self.is_of_group(*pid))
-                {
-                    let _ = pidfd_send_signal(&process, Signal::KILL);
-                }
+            let left = self.members();
+            for process in &left {
+                process.kill();
             }
             self.bury(&left);
             if left.is_empty() {
-                return;
+                break;
             }
         }
-    }
-
-    fn is_of_group(&self, pid: Pid) -> bool {
-        let process = stat(pid.as_raw_pid());
-        process.is_some_and(|process| self.group.is_some_and(|group| process.group == group.as_raw_pid()))
+        orphans::end_strays();
     }
 
     /// The first process of a container inherits those whose parent has gone, and has to take their leave.
-    fn bury(&self, dead: &[Pid]) {
+    fn bury(&self, dead: &[Process]) {
         if let Some(group) = self.group {
             while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
         }
-        for pid in dead {
-            let _ = waitpid(Some(*pid), WaitOptions::NOHANG);
+        for process in dead {
+            process.bury();
         }
     }
 }
@@ -133,36 +127,4 @@ impl Drop for Family {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// All processes that run; those that wait for their burial are left out.
-fn processes() -> impl Iterator<Item = Process> {
-    let folders = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    folders.filter_map(|folder| stat(folder.file_name().to_str()?.parse().ok()?))
-}
-
-fn stat(pid: i32) -> Option<Process> {
-    let path: PathBuf = format!("/proc/{pid}/stat").into();
-    let line = std::fs::read_to_string(path).ok()?;
-    // The name may hold anything, also brackets and spaces.
-    let (_, rest) = line.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let is_alive = !matches!(fields.first()?, &"Z" | &"X");
-    is_alive.then_some(())?;
-    let field = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    Some(Process {
-        pid,
-        group: fields.get(2)?.parse().ok()?,
-        tasks: field(17)?,
-        start: field(19)?,
-        ticks: field(11)? + field(12)?,
-    })
-}
-
-/// Memory that a process shares with nobody, in bytes.
-fn own_memory(pid: i32) -> u64 {
-    let sizes = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    let mut pages = sizes.split_whitespace().skip(1).map(|pages| pages.parse::<u64>().unwrap_or(0));
-    let (resident, shared) = (pages.next().unwrap_or(0), pages.next().unwrap_or(0));
-    resident.saturating_sub(shared) * page_size() as u64
 }
