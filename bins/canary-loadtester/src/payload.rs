@@ -1,12 +1,13 @@
 //! What a hook tells: the canary, and metadata.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The payload of a webhook, as far as it matters here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Payload {
     /// Name of the Canary.
     pub(crate) name: String,
@@ -16,13 +17,59 @@ pub(crate) struct Payload {
     pub(crate) phase: String,
     /// Which revision it is about.
     pub(crate) checksum: String,
-    /// What the hook was given. An explicit null is none.
-    #[serde(deserialize_with = "or_none")]
+    /// What the hook was given.
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-fn or_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or_default())
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AsGo)
+    }
+}
+
+/// Reads it as Go's `encoding/json` does: the case of field names does not matter, a null says nothing (in metadata: an empty
+/// text), and what is said later adds to what was said before.
+struct AsGo;
+
+impl<'de> Visitor<'de> for AsGo {
+    type Value = Payload;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the payload of a webhook")
+    }
+
+    fn visit_unit<E>(self) -> Result<Payload, E> {
+        Ok(Payload::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payload, A::Error> {
+        let mut payload = Payload::default();
+        while let Some(key) = map.next_key::<String>()? {
+            let field = match key.to_ascii_lowercase().as_str() {
+                "name" => &mut payload.name,
+                "namespace" => &mut payload.namespace,
+                "phase" => &mut payload.phase,
+                "checksum" => &mut payload.checksum,
+                "metadata" => {
+                    match map.next_value::<Option<BTreeMap<String, Option<String>>>>()? {
+                        None => payload.metadata.clear(),
+                        Some(more) => payload
+                            .metadata
+                            .extend(more.into_iter().map(|(key, value)| (key, value.unwrap_or_default()))),
+                    }
+                    continue;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if let Some(text) = map.next_value::<Option<String>>()? {
+                *field = text;
+            }
+        }
+        Ok(payload)
+    }
 }
 
 impl Payload {
@@ -60,8 +107,42 @@ mod tests {
 
     #[test]
     fn what_is_no_payload_is_none() {
-        for body in ["", "no", "[1]", r#"{"metadata":{"a":1}}"#, r#"{"name":3}"#] {
+        for body in [
+            "",
+            "no",
+            "[1]",
+            "[]",
+            "1",
+            "\"a\"",
+            "true",
+            r#"{"metadata":{"a":1}}"#,
+            r#"{"metadata":[]}"#,
+            r#"{"METADATA":{"a":[]}}"#,
+            r#"{"name":3}"#,
+            r#"{"name":"podinfo""#,
+        ] {
             assert_eq!(Payload::read(body.as_bytes()), None, "{body}");
         }
+    }
+
+    #[test]
+    fn it_is_read_as_go_reads_it() {
+        let read = |body: &str| Payload::read(body.as_bytes()).unwrap();
+        assert_eq!(read("null"), Payload::default());
+        assert_eq!(read("{}"), Payload::default());
+        let nulls = read(r#"{"name":null,"namespace":"test","metadata":{"cmd":null,"type":"bash"}}"#);
+        assert_eq!((nulls.name.as_str(), nulls.namespace.as_str()), ("", "test"));
+        assert_eq!((nulls.get("cmd"), nulls.get("type")), (Some(""), Some("bash")));
+        let cases = read(r#"{"NAME":"podinfo","nameSpace":"test","Metadata":{"cmd":"a","Cmd":"b"}}"#);
+        assert_eq!(
+            (cases.canary().as_str(), cases.get("cmd"), cases.get("Cmd")),
+            ("podinfo.test", Some("a"), Some("b"))
+        );
+        let twice =
+            read(r#"{"name":"a","Name":"b","name":null,"metadata":{"x":"1","y":"1"},"METADATA":{"y":"2"}}"#);
+        assert_eq!((twice.name.as_str(), twice.get("x"), twice.get("y")), ("b", Some("1"), Some("2")));
+        assert!(read(r#"{"metadata":{"x":"1"},"metadata":null}"#).metadata.is_empty());
+        let kept = serde_json::to_string(&cases).unwrap();
+        assert_eq!(read(&kept), cases);
     }
 }
