@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use canary_egress::is_metadata;
 use canary_load::AddressPolicy;
 use ipnet::IpNet;
 
@@ -84,25 +85,17 @@ impl AddressPolicy for Targets {
 /// What an address is that no load may go to.
 fn forbidden(address: IpAddr) -> Option<&'static str> {
     match address {
+        _ if is_metadata(address) => Some("link-local, or another address where clouds hand out credentials"),
         IpAddr::V4(v4) if v4.is_loopback() => Some("this machine"),
-        IpAddr::V4(v4) if v4.is_link_local() => Some("link-local, where clouds keep credentials"),
         IpAddr::V4(v4) if v4.is_unspecified() || v4.is_broadcast() || v4.is_multicast() => {
             Some("no single machine")
         }
         IpAddr::V6(v6) if v6.is_loopback() => Some("this machine"),
-        IpAddr::V6(v6) if v6.is_unicast_link_local() || is_cloud_v6(v6) => {
-            Some("link-local, where clouds keep credentials")
-        }
         IpAddr::V6(v6) if v6.is_unspecified() || v6.is_multicast() => Some("no single machine"),
         // An IPv4 address in the clothes of a translation prefix.
         IpAddr::V6(v6) => embedded(v6).and_then(|v4| forbidden(IpAddr::V4(v4))),
         IpAddr::V4(_) => None,
     }
-}
-
-/// The metadata service of AWS on IPv6.
-fn is_cloud_v6(address: Ipv6Addr) -> bool {
-    address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
 }
 
 /// The IPv4 address in `64:ff9b::/96` or `::/96`.
@@ -159,6 +152,10 @@ mod tests {
             "::1",
             "fe80::1",
             "fd00:ec2::254",
+            "168.63.129.16",
+            "100.100.100.200",
+            "64:ff9b::100.100.100.200",
+            "::ffff:168.63.129.16",
             "::ffff:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
             "::7f00:1",

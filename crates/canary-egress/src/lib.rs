@@ -5,4 +5,4 @@ mod resolver;
 mod rules;
 
 pub use network::{Network, NotANetwork};
-pub use rules::{Egress, Refused};
+pub use rules::{Egress, Refused, is_metadata};

@@ -168,7 +168,16 @@ impl Origin {
     }
 }
 
-fn is_metadata(ip: IpAddr) -> bool {
+/// Whether clouds hand out credentials at an address to whoever asks: on the link, and at the addresses that some of them use
+/// beside it. IPv4 addresses in IPv6 count as IPv4.
+///
+/// ```
+/// use canary_egress::is_metadata;
+/// assert!(is_metadata("169.254.169.254".parse().unwrap()));
+/// assert!(is_metadata("::ffff:168.63.129.16".parse().unwrap()));
+/// assert!(!is_metadata("10.1.2.3".parse().unwrap()));
+/// ```
+pub fn is_metadata(ip: IpAddr) -> bool {
     METADATA.iter().any(|network| network.contains(ip))
 }
 
