@@ -14,6 +14,11 @@ const NOT_YET: Duration = Duration::from_millis(1500);
 /// Phases in which hooks ask for load. Flagger goes on with checks while it waits for promotion, and so with their load.
 const ANALYSES: [&str; 2] = ["Progressing", "WaitingPromotion"];
 
+/// Whether hooks ask for load in a phase.
+pub(crate) fn is_analysed(phase: &str) -> bool {
+    ANALYSES.contains(&phase)
+}
+
 /// What is known about a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen<'a> {

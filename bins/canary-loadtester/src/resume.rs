@@ -1,13 +1,16 @@
 //! Load that a restart interrupts goes on afterwards, if its canary still wants it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Caller;
 use crate::canaries::{has_metadata, phase};
 use crate::flags::Auth;
+use crate::lifetime::is_analysed;
 use crate::load;
 use crate::payload::Payload;
 use crate::run_load::Begun;
@@ -18,6 +21,9 @@ use crate::store::Store;
 /// What the names of kept runs begin with, and those of runs that were aborted.
 const KEPT: &str = "run-";
 const ABORTED: &str = "aborted-";
+/// Between attempts to go on with load.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a next process can go on with a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,70 +101,123 @@ fn aborted_key(id: &str) -> String {
     format!("{ABORTED}{id}.json")
 }
 
-/// Goes on with everything that was kept and is still wanted, and remembers what was aborted.
+/// Why load is not gone on with.
+enum Not {
+    /// It is over, or somebody else's.
+    Ever(String),
+    /// What has to be asked does not answer: it is tried again, and kept until then.
+    Yet(String),
+}
+
+/// Goes on with everything that was kept and is still wanted, and remembers what was aborted. Returns when that is settled, or
+/// the process ends.
 pub(crate) async fn all(state: Arc<State>) {
-    let texts = match state.store.load().await {
-        Ok(texts) => texts,
-        Err(error) => return tracing::warn!("load of the last process is not known: {error:#}"),
+    let mut pauses = Pauses(FIRST_PAUSE);
+    let texts = loop {
+        match state.store.load().await {
+            Ok(texts) => break texts,
+            Err(error) => tracing::warn!("load of the last process is not known yet: {error:#}"),
+        }
+        if !pauses.over(&state).await {
+            return;
+        }
     };
     // First what must not begin again, then what goes on.
     for (name, text) in &texts {
-        let Some(id) = name.strip_prefix(ABORTED).and_then(|rest| rest.strip_suffix(".json")) else {
-            continue;
-        };
-        match serde_json::from_str::<Aborted>(text) {
-            Ok(aborted) if aborted.left(Timestamp::now()).is_some() => {
-                tracing::info!(
-                    run = id,
-                    canary = aborted.label.canary,
-                    "load that was aborted is not started again"
-                );
-                later(&state.store, &aborted);
-                state.runs.remember(aborted);
-            }
-            Ok(_) | Err(_) => pardon(&state.store, id).await,
+        if let Some(id) = name.strip_prefix(ABORTED).and_then(|rest| rest.strip_suffix(".json")) {
+            aborted(&state, id, text).await;
         }
     }
-    for (name, text) in texts {
-        let Some(id) = name.strip_prefix(KEPT).and_then(|rest| rest.strip_suffix(".json")) else { continue };
-        if let Err(why) = one(&state, id, &text).await {
-            tracing::info!(run = id, why, "load of the last process is not gone on with");
-            forget(&state.store, id).await;
+    let id = |name: &str| Some(name.strip_prefix(KEPT)?.strip_suffix(".json")?.to_owned());
+    let mut waiting: Vec<_> = texts.iter().filter_map(|(name, text)| Some((id(name)?, text))).collect();
+    loop {
+        let mut left = Vec::new();
+        for (id, text) in waiting {
+            match one(&state, &id, text).await {
+                Ok(()) => {}
+                Err(Not::Ever(why)) => {
+                    tracing::info!(run = id, why, "load of the last process is not gone on with");
+                    forget(&state.store, &id).await;
+                }
+                Err(Not::Yet(why)) => {
+                    tracing::warn!(run = id, why, "load of the last process is not gone on with yet");
+                    left.push((id, text));
+                }
+            }
+        }
+        waiting = left;
+        if waiting.is_empty() || !pauses.over(&state).await {
+            return;
         }
     }
 }
 
+/// Pauses that become longer.
+struct Pauses(Duration);
+
+impl Pauses {
+    /// After the next one the answer is true; when the process ends before, false.
+    async fn over(&mut self, state: &State) -> bool {
+        let pause = self.0;
+        self.0 = LONGEST_PAUSE.min(pause * 2);
+        state.closing.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
+    }
+}
+
+/// Remembers what was aborted not long ago.
+async fn aborted(state: &Arc<State>, id: &str, text: &str) {
+    match serde_json::from_str::<Aborted>(text) {
+        Ok(aborted) if aborted.left(Timestamp::now()).is_some() => {
+            tracing::info!(
+                run = id,
+                canary = aborted.label.canary,
+                "load that was aborted is not started again"
+            );
+            later(&state.store, &aborted);
+            state.runs.remember(aborted);
+        }
+        Ok(_) | Err(_) => pardon(&state.store, id).await,
+    }
+}
+
 /// Goes on with one.
-///
-/// # Errors
-/// Why not.
-async fn one(state: &Arc<State>, id: &str, text: &str) -> Result<(), String> {
-    let Kept { payload, by_canary, began } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+async fn one(state: &Arc<State>, id: &str, text: &str) -> Result<(), Not> {
+    let Kept { payload, by_canary, began } =
+        serde_json::from_str(text).map_err(|error| Not::Ever(error.to_string()))?;
     let age = Timestamp::now().duration_since(began).unsigned_abs();
     if age >= state.timeout {
-        return Err("its time is over".to_owned());
+        return Err(Not::Ever("its time is over".to_owned()));
     }
     let canary = match state.canaries.look(&payload.namespace, &payload.name).await {
         Ok(Some(canary)) => Some(Box::new(canary)),
-        Ok(None) => return Err(format!("there is no Canary {}", payload.canary())),
+        Ok(None) => return Err(Not::Ever(format!("there is no Canary {}", payload.canary()))),
         Err(_) if state.auth == Auth::None => None,
-        Err(why) => return Err(why),
+        Err(why) if state.canaries.is_connected() => return Err(Not::Yet(why)),
+        Err(why) => return Err(Not::Ever(why)),
     };
     if let Some(canary) = &canary {
-        if payload.phase == "Progressing" && phase(canary) != "Progressing" {
-            return Err("the canary is not progressing any more".to_owned());
+        // Hooks say that a canary is progressing while its promotion is waited for, too.
+        if payload.phase == "Progressing" && !is_analysed(phase(canary)) {
+            return Err(Not::Ever("the canary is not progressing any more".to_owned()));
         }
         if by_canary && !has_metadata(canary, &payload) {
-            return Err("no webhook of the Canary names it any more".to_owned());
+            return Err(Not::Ever("no webhook of the Canary names it any more".to_owned()));
         }
     }
     let caller = Caller::Resumed(canary);
     match load::start(state, &caller, &payload, Some((id.to_owned(), began))).await {
-        Ok(Begun::Aborted(aborted)) => Err(format!("it was aborted: {}", aborted.reason)),
-        Ok(_) => {
+        Ok(Begun::Fresh(_)) => {
             tracing::info!(canary = payload.canary(), run = id, "load goes on after a restart");
             Ok(())
         }
-        Err(refusal) => Err(format!("it is refused with {}", refusal.status())),
+        Ok(Begun::Running(_) | Begun::Ending) => Err(Not::Ever("a hook has begun it anew".to_owned())),
+        Ok(Begun::Aborted(aborted)) => Err(Not::Ever(format!("it was aborted: {}", aborted.reason))),
+        Err(refusal) => {
+            let (status, why) = (refusal.status(), format!("it is refused with {}", refusal.status()));
+            // What it is made of could not be fetched, or there is too much else.
+            let is_for_now = status.is_server_error()
+                || [StatusCode::FAILED_DEPENDENCY, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+            Err(if is_for_now { Not::Yet(why) } else { Not::Ever(why) })
+        }
     }
 }

@@ -35,6 +35,7 @@ mod gates;
 mod hostile;
 mod load;
 mod overlays;
+mod resumed;
 mod rights;
 mod runs;
 mod scenarios;
