@@ -231,6 +231,13 @@ fn is_of_another(caller: &Caller, namespace: &str, name: &str) -> bool {
         || canary.metadata.name.as_deref() != Some(name))
 }
 
+/// When so long is over; `None`: that is no time to come.
+fn end_of(length: &str, now: Timestamp) -> Option<Timestamp> {
+    let length = length.parse::<GoDuration>().ok()?.to_std();
+    let length = SignedDuration::try_from(length).ok().filter(SignedDuration::is_positive)?;
+    now.checked_add(length).ok()
+}
+
 async fn change(
     state: &State,
     caller: &Caller,
@@ -244,16 +251,13 @@ async fn change(
         || text(StatusCode::BAD_REQUEST, "it takes {\"open\": true, \"for\": \"30m\"} or {\"open\": false}");
     let Ok(Change { open, length }) = serde_json::from_slice(asked.body) else { return wrong() };
     let now = Timestamp::now();
-    let until = match length.map(|length| length.parse::<GoDuration>()) {
+    let until = match length.map(|length| end_of(&length, now).ok_or(length)) {
         None => None,
-        Some(Ok(length)) => {
-            let length = SignedDuration::try_from(length.to_std()).ok();
-            match length.and_then(|length| now.checked_add(length).ok()) {
-                Some(until) => Some(until),
-                None => return wrong(),
-            }
+        Some(Ok(until)) => Some(until),
+        Some(Err(length)) => {
+            let why = format!("for is {length:?}; it takes a time above 0, such as 30m or 1h30m");
+            return text(StatusCode::BAD_REQUEST, why);
         }
-        Some(Err(_)) => return wrong(),
     };
     let changed = if open {
         state.gates.open(namespace, name, kind, Opening { by: caller.describe(), at: now, until }).await
