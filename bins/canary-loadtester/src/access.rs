@@ -45,6 +45,13 @@ pub(crate) struct Asked<'a> {
     pub(crate) own: SocketAddr,
 }
 
+impl Asked<'_> {
+    /// The host that the request is for, as its header has it.
+    fn host(&self) -> &str {
+        self.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+    }
+}
+
 impl Caller {
     /// Finds out who is asking. A credential that is wrong is nobody's, whatever else may be.
     pub(crate) async fn of(state: &State, asked: &Asked<'_>, payload: Option<&Payload>) -> Self {
@@ -78,11 +85,21 @@ impl Caller {
             return Self::Inside;
         }
         let Some(payload) = payload else { return Self::Nobody("there is no credential".into()) };
-        let host = asked.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        match state.canaries.naming(payload, host, asked.path).await {
+        match state.canaries.naming(payload, asked.host(), asked.path).await {
             Ok(canary) => Self::Bound(Box::new(canary)),
             Err(why) => Self::Nobody(why),
         }
+    }
+
+    /// The same; or the Canary that names exactly this task, for callers who may run tasks there and have less of a right to this
+    /// one than those without a credential.
+    pub(crate) async fn or_bound(self, state: &State, asked: &Asked<'_>, payload: &Payload) -> Self {
+        let is_outsider = matches!(self, Self::Token(..) | Self::Signed);
+        if !is_outsider || !self.may(Role::Run, &payload.namespace) {
+            return self;
+        }
+        let named = state.canaries.naming(payload, asked.host(), asked.path).await;
+        named.map_or(self, |canary| Self::Bound(Box::new(canary)))
     }
 
     /// Whether the caller may do what `role` stands for in a namespace.
@@ -97,8 +114,8 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may read what is of no single namespace.
-    pub(crate) fn may_read_all(&self) -> bool {
+    /// Whether the caller may ask for results at all; of which namespaces, [`Caller::may`] says.
+    pub(crate) fn may_query(&self) -> bool {
         match self {
             Self::Anybody | Self::Inside | Self::Signed => true,
             Self::Token(_, rights) => rights.has(Role::Read),

@@ -194,13 +194,29 @@ fn names(spec: &Value, payload: &Payload, host: &str, path: &str) -> bool {
     hooks(spec).any(|hook| {
         let url = hook.get("url").and_then(Value::as_str).and_then(|url| url::Url::parse(url).ok());
         let Some(url) = url else { return false };
-        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-        let is_ours = format!("{}{port}", url.host_str().unwrap_or_default()).eq_ignore_ascii_case(host);
         let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
-        is_ours
+        is_host_of(&url, host)
             && format!("{}{query}", url.path()) == path
             && metadata(hook) == Some(payload.metadata.clone())
     })
+}
+
+/// Whether a client that follows `url` sends that header. Some leave the scheme's own port out, and some do not.
+fn is_host_of(url: &url::Url, header: &str) -> bool {
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (host, port) = match header.rsplit_once(':') {
+        // What is behind the last colon of an IPv6 address without a port ends with a bracket.
+        Some((host, port)) if is_port(port) => (host, Some(port)),
+        Some(_) | None => (header, None),
+    };
+    let default = || url::Url::parse(&format!("{}://h/", url.scheme())).ok()?.port_or_known_default();
+    let port = match port {
+        None | Some("") => default(),
+        Some(port) => port.parse().ok(),
+    };
+    port.is_some()
+        && port == url.port_or_known_default()
+        && url.host_str().is_some_and(|ours| ours.eq_ignore_ascii_case(host))
 }
 
 fn metadata(hook: &Value) -> Option<std::collections::BTreeMap<String, String>> {
@@ -309,6 +325,35 @@ mod tests {
         ));
         assert!(names(&spec(), &payload(&json!(null)), "tester.test:8080", "/gate/check"));
         assert!(!names(&json!("odd"), &cmd, "tester.test", "/"));
+    }
+
+    #[test]
+    fn the_port_of_a_scheme_may_be_named_or_left_out_on_either_side() {
+        for (url, host, expected) in [
+            ("http://tester.test/", "tester.test", true),
+            ("http://tester.test:80/", "tester.test:80", true),
+            ("http://tester.test:80/", "tester.test", true),
+            ("http://tester.test/", "TESTER.test:80", true),
+            ("http://tester.test/", "tester.test:", true),
+            ("https://tester.test:443/", "tester.test:443", true),
+            ("https://tester.test/", "tester.test:443", true),
+            ("https://tester.test:443/", "tester.test", true),
+            ("http://tester.test:8080/", "tester.test:8080", true),
+            ("http://10.1.2.3:80/", "10.1.2.3:80", true),
+            ("http://[fd00::1]/", "[fd00::1]:80", true),
+            ("http://[fd00::1]/", "[fd00::1]", true),
+            ("http://tester.test/", "tester.test:443", false),
+            ("https://tester.test/", "tester.test:80", false),
+            ("http://tester.test:8080/", "tester.test", false),
+            ("http://tester.test/", "tester.test:8080", false),
+            ("http://tester.test/", "tester.test:80:80", false),
+            ("http://tester.test/", "tester.test:99999", false),
+            ("http://tester.test/", ":80", false),
+            ("http://tester.test/", "", false),
+            ("mailto:a@tester.test", "", false),
+        ] {
+            assert_eq!(is_host_of(&url.parse().unwrap(), host), expected, "{url} and {host}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use canary_fuzz::Target;
 
-use crate::hey::Hey;
+use crate::hey::{Ceilings, Hey};
 use crate::payload::Payload;
 use crate::{judge, load, ngrinder, real_traffic};
 
@@ -46,7 +46,8 @@ fn fuzz_commands() {
     Target::new("commands").with_words(WORDS).run(|input| {
         let Ok(text) = std::str::from_utf8(input) else { return };
         if let Some(hey) = Hey::parse(text)
-            && let Ok(plan) = hey.plan(100, 1000.0)
+            && let Ok(plan) =
+                hey.plan(Ceilings { connections: 100, rate: 1000.0, duration: Duration::from_secs(60) })
         {
             assert!(plan.limits.connections <= 100, "{} connections", plan.limits.connections);
         }

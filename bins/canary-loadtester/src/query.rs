@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::answers::{Reply, json as reply};
+use crate::lateness::Lateness;
 use crate::runs::{Label, Record, Runs};
 
 /// What can be asked for.
@@ -17,8 +18,6 @@ const KNOWN: &str =
     "load_requests, load_error_ratio, load_not_sent_ratio, load_latency_seconds and vector(…)";
 /// How far back a query without a range looks.
 const WINDOW: Duration = Duration::from_secs(60);
-/// With the engine this late, results say more about it than about the target. Milliseconds.
-const LAG_LIMIT: f64 = 5.0;
 
 /// A question.
 #[derive(Debug, PartialEq)]
@@ -28,11 +27,14 @@ struct Question {
     window: Duration,
 }
 
-/// Answers `/api/v1/query` with the form or query string.
-pub(crate) fn answer(runs: &Runs, form: &str, now: Timestamp) -> Reply {
+/// Answers `/api/v1/query` with the form or query string. `may`: whether the caller may read results of a namespace; those of others
+/// are not there for it.
+pub(crate) fn answer(runs: &Runs, form: &str, may: impl Fn(&str) -> bool, now: Timestamp) -> Reply {
     let query = url::form_urlencoded::parse(form.as_bytes()).find(|(key, _)| key == "query");
-    let Some((_, query)) = query else { return refuse("the parameter query is missing") };
-    match value(runs, query.trim(), now) {
+    let Some((_, query)) = query else {
+        return refuse(&Refusal::Malformed("the parameter query is missing".to_owned()));
+    };
+    match value(runs, query.trim(), may, now) {
         Ok(value) => {
             let at = now.as_duration().as_secs_f64();
             let result: Vec<_> =
@@ -46,24 +48,54 @@ pub(crate) fn answer(runs: &Runs, form: &str, now: Timestamp) -> Reply {
     }
 }
 
-fn refuse(why: &str) -> Reply {
-    reply(StatusCode::BAD_REQUEST, &json!({"status": "error", "errorType": "bad_data", "error": why}))
+/// Why there is no answer.
+#[derive(Debug, PartialEq)]
+enum Refusal {
+    Malformed(String),
+    /// The namespace that is asked for is not the caller's to read.
+    Namespace(String),
 }
 
-fn value(runs: &Runs, query: &str, now: Timestamp) -> Result<Option<f64>, String> {
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self::Malformed(why)
+    }
+}
+
+fn refuse(why: &Refusal) -> Reply {
+    let (status, kind, why) = match why {
+        Refusal::Malformed(why) => (StatusCode::BAD_REQUEST, "bad_data", why.clone()),
+        Refusal::Namespace(namespace) => (
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            format!("there is no right to read results of namespace {namespace:?}"),
+        ),
+    };
+    reply(status, &json!({"status": "error", "errorType": kind, "error": why}))
+}
+
+fn value(
+    runs: &Runs,
+    query: &str,
+    may: impl Fn(&str) -> bool,
+    now: Timestamp,
+) -> Result<Option<f64>, Refusal> {
     if let Some(number) = query.strip_prefix("vector(").and_then(|rest| rest.strip_suffix(')')) {
-        return number.trim().parse().map(Some).map_err(|_| format!("{number:?} is no number"));
+        return number.trim().parse().map(Some).map_err(|_| format!("{number:?} is no number").into());
     }
     let mut question = parse(query)?;
+    if let Some(namespace) = question.labels.get("namespace").filter(|namespace| !may(namespace)) {
+        return Err(Refusal::Namespace(namespace.clone()));
+    }
     let quantile = question.labels.remove("quantile");
     let arm = question.labels.remove("arm");
-    let records: Vec<_> =
-        runs.all().into_iter().filter(|run| is_meant(&run.label, &question.labels)).collect();
     let mut sum = Sum::default();
-    for record in &records {
-        sum.add(record, question.window, arm.as_deref(), now);
+    for record in runs.all() {
+        if may(&record.label.namespace) && is_meant(&record.label, &question.labels) {
+            sum.add(&record, question.window, arm.as_deref(), now);
+        }
     }
-    sum.value(&question.name, quantile.as_deref())
+    Ok(sum.value(&question.name, quantile.as_deref())?)
 }
 
 /// Numbers of several runs together.
@@ -71,7 +103,9 @@ fn value(runs: &Runs, query: &str, now: Timestamp) -> Result<Option<f64>, String
 pub(crate) struct Sum {
     counts: canary_load::Counts,
     latency: Option<hdrhistogram::Histogram<u64>>,
-    limited: bool,
+    lateness: Lateness,
+    /// Something else than lateness makes it no evidence.
+    is_void: bool,
 }
 
 impl Sum {
@@ -84,7 +118,7 @@ impl Sum {
         now: Timestamp,
     ) -> usize {
         let seconds = record.last(window, now);
-        self.limited |= !seconds.is_empty() && record.is_no_evidence();
+        self.is_void |= !seconds.is_empty() && record.is_no_evidence();
         for snapshot in &seconds {
             self.add_second(snapshot, arm);
         }
@@ -93,7 +127,7 @@ impl Sum {
 
     /// Adds a second of an arm, or of all.
     pub(crate) fn add_second(&mut self, snapshot: &Snapshot, arm: Option<&str>) {
-        self.limited |= snapshot.lag().p99 > LAG_LIMIT;
+        self.lateness.add(&snapshot.lag());
         for step in snapshot.steps.iter().filter(|step| arm.is_none() || step.arm.as_deref() == arm) {
             self.counts += &step.counts;
             match &mut self.latency {
@@ -123,7 +157,7 @@ impl Sum {
             (_, None) => 0.0,
         };
         let planned = self.counts.sent + self.counts.not_sent.total();
-        if self.limited || planned == 0 {
+        if self.is_limited() || planned == 0 {
             return Ok(None);
         }
         Ok(match name {
@@ -149,9 +183,9 @@ impl Sum {
         Some(Duration::from_micros(latency.value_at_quantile(quantile)).as_secs_f64() * 1e3)
     }
 
-    /// The engine was too slow to judge by.
+    /// The engine was too slow to judge by, of all that was added together; or a run is no evidence.
     pub(crate) fn is_limited(&self) -> bool {
-        self.limited
+        self.is_void || self.lateness.is_too_much()
     }
 }
 
@@ -212,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_said_with_what_would_be() {
-        let ask = |query: &str| value(&Runs::default(), query, Timestamp::UNIX_EPOCH);
+        let ask = |query: &str| value(&Runs::default(), query, |_| true, Timestamp::UNIX_EPOCH);
         for (query, why) in [
             ("up", "known are load_requests"),
             (r#"load_requests{job="a"}"#, "\"job\" is no label"),
@@ -222,7 +256,7 @@ mod tests {
             (r#"load_latency_seconds{quantile="2"}"#, "from 0 to 1"),
             (r#"load_requests{quantile="0.5"}"#, "takes no quantile"),
         ] {
-            let error = ask(query).unwrap_err();
+            let Refusal::Malformed(error) = ask(query).unwrap_err() else { panic!("{query}") };
             assert!(error.contains(why), "{query}: {error}");
         }
         assert_eq!(ask("vector(1)"), Ok(Some(1.0)));
@@ -230,6 +264,6 @@ mod tests {
 
     #[test]
     fn without_requests_there_is_no_value() {
-        assert_eq!(value(&Runs::default(), "load_error_ratio", Timestamp::UNIX_EPOCH), Ok(None));
+        assert_eq!(value(&Runs::default(), "load_error_ratio", |_| true, Timestamp::UNIX_EPOCH), Ok(None));
     }
 }

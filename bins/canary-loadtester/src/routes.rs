@@ -12,18 +12,18 @@ use crate::payload::Payload;
 use crate::state::State;
 use crate::tasks::refuse;
 use crate::tokens::Role;
-use crate::{metrics, query, tasks, v1};
+use crate::{metrics, process, query, tasks, v1};
 
 /// Answers a request, whatever it is. On Flagger's paths the method does not matter.
 pub(crate) async fn answer(state: &Arc<State>, asked: &Asked<'_>) -> Reply {
     let (path, query) = asked.path.split_once('?').unwrap_or((asked.path, ""));
     match path {
         "/healthz" | "/gate/approve" => text(StatusCode::OK, "OK"),
-        "/metrics" => text(StatusCode::OK, metrics::page(&state.runs, Timestamp::now())),
+        "/metrics" => text(StatusCode::OK, metrics::page(&state.runs, Timestamp::now()) + &process::page()),
         "/gate/halt" => forbidden(),
         "/api/v1/query" => {
             let caller = Caller::of(state, asked, None).await;
-            if !caller.may_read_all() {
+            if !caller.may_query() {
                 return refuse(&caller);
             }
             let form = if asked.method == Method::POST.as_str() {
@@ -31,7 +31,7 @@ pub(crate) async fn answer(state: &Arc<State>, asked: &Asked<'_>) -> Reply {
             } else {
                 query.to_owned()
             };
-            query::answer(&state.runs, &form, Timestamp::now())
+            query::answer(&state.runs, &form, |namespace| caller.may(Role::Read, namespace), Timestamp::now())
         }
         _ if path.starts_with("/v1/") => {
             let caller = Caller::of(state, asked, Payload::read(asked.body).as_ref()).await;
@@ -55,7 +55,10 @@ async fn hook(state: &Arc<State>, asked: &Asked<'_>, path: &str) -> Reply {
         "/rollback/check" => check(state, &caller, &payload, ROLLBACK),
         "/rollback/open" => change(state, &caller, &payload, ROLLBACK, true).await,
         "/rollback/close" => change(state, &caller, &payload, ROLLBACK, false).await,
-        _ => tasks::perform(state, &caller, payload).await,
+        _ => {
+            let caller = caller.or_bound(state, asked, &payload).await;
+            tasks::perform(state, &caller, payload).await
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::access::Caller;
 use crate::answers::{Reply, empty, forbidden, text};
 use crate::command::{Ended, Invocation, run};
 use crate::flags::Commands;
-use crate::hey::Hey;
+use crate::hey::{self, Ceilings, Hey};
 use crate::payload::Payload;
 use crate::queue::Refused;
 use crate::run_load::{Order, origin, targets_for};
@@ -139,6 +139,9 @@ fn queued(state: &Arc<State>, caller: &Caller, payload: &Payload, cmd: String) -
     if let Err(refusal) = may_command(state, caller) {
         return *refusal;
     }
+    if let Some(why) = hey::missing(&cmd, &std::env::var_os("PATH").unwrap_or_default()) {
+        return text(StatusCode::BAD_REQUEST, why);
+    }
     let (shared, with_output, canary) = (state.clone(), payload.is_set("logCmdOutput"), payload.canary());
     let bound_to = bound_to(payload);
     enqueue(state, payload, identity, move |stop| async move {
@@ -173,7 +176,11 @@ fn hey_load(state: &Arc<State>, caller: &Caller, payload: &Payload, identity: St
     if let Err(why) = targets.permit_host(target.host()) {
         return text(StatusCode::FORBIDDEN, why);
     }
-    let mut plan = match hey.plan(state.max_connections, state.max_rate) {
+    let mut plan = match hey.plan(Ceilings {
+        connections: state.max_connections,
+        rate: state.max_rate,
+        duration: state.timeout,
+    }) {
         Ok(plan) => plan,
         Err(error) => return text(StatusCode::BAD_REQUEST, format!("{error:#}")),
     };

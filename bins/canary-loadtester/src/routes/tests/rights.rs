@@ -75,6 +75,75 @@ async fn a_token_has_only_its_roles_and_runs_no_commands_by_default() {
 }
 
 #[tokio::test]
+async fn who_has_a_right_may_run_what_a_live_canary_names_as_well_as_those_without() {
+    let target = load::target().await;
+    let named = json!({"type": "bash", "cmd": "echo named", "returnCmdOutput": "true"});
+    let load = json!({"cmd": format!("hey -n 1 -c 1 {}/", target.uri())});
+    let url = format!("http://{HOST}:80/");
+    let hooks = json!([{"url": url, "metadata": named}, {"url": url, "metadata": load}]);
+    // The target is one only because the Canary names it.
+    let own = Allowed::Range("127.0.0.0/8".parse().unwrap());
+    let server = start(State { targets: Targets::new(vec![own], vec![]), ..guarded(&hooks) }).await;
+    let signed = |body: &str| {
+        let now = jiff::Timestamp::now().as_second();
+        format!("{}: {}\r\n", crate::signature::HEADER, sign(KEY, now, "POST", "/", body.as_bytes()))
+    };
+    let body = payload(&named).to_string();
+    for headers in [String::new(), format!("authorization: Bearer {RUNNER}\r\n"), signed(&body)] {
+        assert_eq!(server.send("POST", "/", &headers, &body).await, said(200, "named\n"), "{headers}");
+    }
+    let hey = payload(&load).to_string();
+    let runner = format!("authorization: Bearer {RUNNER}\r\n");
+    assert_eq!(server.send("POST", "/", &runner, &hey).await, said(202, ""));
+    server.idle().await;
+    // Anything else is not run for them, and a token without that role is none for it.
+    let other = payload(&json!({"type": "bash", "cmd": "echo other"})).to_string();
+    for headers in [runner, signed(&other)] {
+        let (status, why) = server.send("POST", "/", &headers, &other).await;
+        assert!(status == 403 && why.contains("-commands=shell"), "{status} {why}");
+    }
+    let keeper = format!("authorization: Bearer {GATEKEEPER}\r\n");
+    assert_eq!(server.send("POST", "/", &keeper, &body).await, said(403, "Forbidden"));
+}
+
+#[tokio::test]
+async fn results_are_read_only_in_the_namespaces_of_a_token() {
+    const READER: &str = "reader-reader-reader";
+    let target = load::target().await;
+    let server = start(State {
+        tokens: Tokens::parse(&format!("{RUNNER} run,read\n{READER} read test\n")).unwrap(),
+        ..guarded(&json!([]))
+    })
+    .await;
+    let (runner, reader) =
+        (format!("authorization: Bearer {RUNNER}\r\n"), format!("authorization: Bearer {READER}\r\n"));
+    for (namespace, requests) in [("test", 3), ("prod", 4)] {
+        let mut task = payload(&json!({"cmd": format!("hey -n {requests} -c 1 {}/", target.uri())}));
+        task["namespace"] = json!(namespace);
+        // No rollout is under way there.
+        task["phase"] = json!("");
+        assert_eq!(server.send("POST", "/", &runner, &task.to_string()).await, said(202, ""));
+        server.idle().await;
+    }
+    let ask = async |query: &str, headers: &str| {
+        let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        let (status, body) = server.send("GET", &format!("/api/v1/query?query={query}"), headers, "").await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        (status, body["data"]["result"][0]["value"][1].clone(), body["error"].clone())
+    };
+    let (all, prod, test) =
+        ("load_requests", r#"load_requests{namespace="prod"}"#, r#"load_requests{namespace="test"}"#);
+    for (query, headers, requests) in
+        [(test, &reader, "3"), (all, &reader, "3"), (prod, &runner, "4"), (all, &runner, "7")]
+    {
+        assert_eq!(ask(query, headers).await, (200, json!(requests), json!(null)), "{query}");
+    }
+    let why = json!("there is no right to read results of namespace \"prod\"");
+    assert_eq!(ask(prod, &reader).await, (403, json!(null), why));
+    assert_eq!(ask("vector(1)", &reader).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_signature_is_good_once() {
     let server = start(guarded(&json!([]))).await;
     let body = payload(&json!({})).to_string();
