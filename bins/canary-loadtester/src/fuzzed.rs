@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use canary_fuzz::Target;
+use canary_scenario::{Logins, Scenario, Setting, SourceSpec};
 
 use crate::hey::{Ceilings, Hey};
 use crate::payload::Payload;
@@ -90,6 +91,62 @@ fn fuzz_payloads() {
         for key in ["window", "duration", "timeout", "scrape"] {
             if let Ok(Some(duration)) = load::duration(&payload, key) {
                 assert!(duration > Duration::ZERO || payload.get(key).is_some());
+            }
+        }
+    });
+}
+
+/// A base, and behind lines of `---` what is laid over it.
+#[test]
+fn fuzz_scenarios() {
+    const WORDS: &[&str] = &[
+        "\n---\n",
+        "$patch: replace",
+        "$patch: delete",
+        "name: ",
+        "load: ",
+        "flows:\n- ",
+        "steps: ",
+        "cleanup: ",
+        "null",
+        "~",
+        "1.10",
+        "007",
+        "0x1F",
+        "1e3",
+        ".inf",
+        "yes",
+        "!!str ",
+        "&a ",
+        "*a",
+        "<<: *a",
+        "|\n  ",
+        "{{ user.item }}",
+        "{% for a in range(9) %}",
+        "of: each",
+        "primary-limits: [errors < 5%]",
+        "git:https://a.test/b//c?ref=d",
+        "@sha256:",
+        "https://user:pass@a.test",
+        "{\"auths\": ",
+    ];
+    let shown = |scenario: &Scenario| serde_json::to_value(scenario.spec()).unwrap_or_default();
+    Target::new("scenarios").with_words(WORDS).run(|input| {
+        let Ok(text) = std::str::from_utf8(input) else { return };
+        let _ = (SourceSpec::of_references(text).is_ok(), Logins::read(text).is_ok());
+        let files: Vec<(String, String)> = text
+            .split("\n---\n")
+            .enumerate()
+            .map(|(n, text)| (format!("{n}.yaml"), text.to_owned()))
+            .collect();
+        let Some((name, base)) = files.first() else { return };
+        for scenario in [Scenario::parse(name, base), Scenario::layered(&files)].into_iter().flatten() {
+            let _ = scenario.prepare(&Setting::default(), &std::collections::BTreeMap::new());
+            // What changes nothing, changes nothing; and what files come to is a file of its own.
+            let same = [(name.clone(), scenario.text().to_owned()), ("same".to_owned(), "{}".to_owned())];
+            match Scenario::layered(&same) {
+                Ok(same) => assert_eq!(shown(&same), shown(&scenario), "{}", same.text()),
+                Err(mistakes) => assert!(mistakes.to_string().contains("depth"), "{mistakes}"),
             }
         }
     });

@@ -9,6 +9,10 @@ use jsonpath_rust::query::{QueryRef, js_path_process};
 use regex::Regex;
 use serde_json::Value;
 
+/// Letters of a JSON path, and brackets and negations in it.
+const LONGEST_PATH: usize = 500;
+const MOST_BRACKETS: usize = 32;
+
 /// A part of an answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Selector {
@@ -35,6 +39,13 @@ impl Document {
 
 /// Reads a JSON path.
 pub(crate) fn json_path(path: &str) -> Result<JpQuery, String> {
+    // The parser goes deeper with each bracket, and a stack that is used up ends the process.
+    if path.len() > LONGEST_PATH || path.matches(['(', '[', '!']).count() > MOST_BRACKETS {
+        return Err(format!(
+            "a JSON path has {LONGEST_PATH} letters and {MOST_BRACKETS} brackets at the most; it has {} letters",
+            path.len()
+        ));
+    }
     parse_json_path(path).map_err(|_| format!("{path:?} is no JSON path; paths are such as $.items[0].id"))
 }
 
@@ -152,6 +163,24 @@ pub(crate) mod tests {
         ] {
             assert_eq!(capture(text, &answer), value, "{text}");
         }
+    }
+
+    /// On a stack as small as those of threads are.
+    #[test]
+    fn a_path_as_deep_as_it_may_be_does_not_use_up_a_stack_and_a_deeper_one_is_refused() {
+        let nested = |open: &str, close: &str, times: usize| {
+            format!("$[?{}@.a{}]", open.repeat(times), close.repeat(times))
+        };
+        for (open, close) in [("(", ")"), ("!(", ")"), ("@[?", "]"), ("!", "")] {
+            let times = (MOST_BRACKETS - 1) / open.matches(['(', '[', '!']).count();
+            let _ = json_path(&nested(open, close, times));
+            for times in [1000, 100_000] {
+                let why = json_path(&nested(open, close, times)).unwrap_err();
+                assert!(why.contains("32 brackets at the most"), "{why}");
+            }
+        }
+        assert!(json_path("$.items[?(@.price < 10 && (@.a[0] || !@.b))].id").is_ok());
+        assert!(json_path(&format!("$.{}", "a".repeat(600))).unwrap_err().contains("500 letters"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Texts with `{{ … }}` in them. They see the values that they are given: no files, no environment, no other templates.
 
+mod blocks;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -42,6 +44,7 @@ impl Templates {
         if !["{{", "{%", "{#"].iter().any(|open| text.contains(open)) {
             return Ok(Text::Fixed(text.to_owned()));
         }
+        blocks::check(text).map_err(|why| format!("the template cannot be read: {why}"))?;
         self.0
             .add_template_owned(field.to_owned(), text.to_owned())
             .map_err(|error| format!("the template {text:?} cannot be read: {}", detail(&error)))?;
@@ -144,6 +147,20 @@ mod tests {
         assert!(render("{{ id", &none).unwrap_err().contains("cannot be read"));
         let long = "{% for a in range(90000) %}{% for b in range(90000) %}x{% endfor %}{% endfor %}";
         assert_eq!(render(long, &none), Err("it takes too long".into()));
+    }
+
+    /// On a stack as small as those of threads are.
+    #[test]
+    fn an_expression_as_long_as_it_may_be_does_not_use_up_a_stack() {
+        let none = serde_json::json!({"a": 1});
+        for part in ["-", "not ", "1-", "a|string|", "a.a.", "a[a]", "(", "[", "a~"] {
+            let long = part.repeat((blocks::MOST - 4) / part.len());
+            let _ = render(&format!("{{{{{long}1}}}}"), &none);
+            let _ = Templates::default().value(&format!("{long}1"), &value_of(&none));
+        }
+        assert!(
+            render(&format!("{{{{ {}1 }}}}", "- ".repeat(5000)), &none).unwrap_err().contains("500 letters")
+        );
     }
 
     #[test]

@@ -18,10 +18,15 @@ enum Part {
     Scalar,
 }
 
+/// Levels of mappings and lists: each takes its part of a stack, and threads have small ones.
+const MOST_DEPTH: usize = 40;
+
 impl Lines {
-    /// Of a text; empty when it is no YAML.
+    /// Of a text; empty when it is no YAML, or nested more than 40 levels deep.
     pub fn of(text: &str) -> Self {
-        Self(serde_saphyr::from_str::<Spanned<Part>>(text).map(|part| part.value).unwrap_or_default())
+        let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: MOST_DEPTH } };
+        let part = serde_saphyr::from_str_with_options::<Spanned<Part>>(text, options);
+        Self(part.map(|part| part.value).unwrap_or_default())
     }
 
     /// The line of a field such as `flows[0].name`, or of the nearest parent that exists.
@@ -165,6 +170,15 @@ mod tests {
 
     const TEXT: &str =
         "name: a\nflows:\n- name: b\n  steps:\n  - get: /\n  - {get: /x,\n     check: [\"status 200\"]}\n";
+
+    #[test]
+    fn a_text_that_is_nested_deeply_has_no_lines_and_takes_no_stack() {
+        let nested = |depth: usize| format!("a: 1\nb: {}1{}\n", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(Lines::of(&nested(30)).line("b"), 2);
+        for depth in [60, 10_000] {
+            assert_eq!(Lines::of(&nested(depth)).line("b"), 1);
+        }
+    }
 
     #[test]
     fn fields_have_lines_and_lines_have_fields() {

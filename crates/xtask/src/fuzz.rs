@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use crate::workspace::{Workspace, cargo, run};
 
 /// The targets, with the kind and the name of the binary whose tests they are.
-const TARGETS: [(&str, [&str; 2]); 9] = [
+const TARGETS: [(&str, [&str; 2]); 10] = [
     ("objects", ["--test", "targets"]),
     ("neighbours", ["--test", "targets"]),
     ("templates", ["--test", "targets"]),
@@ -15,6 +15,7 @@ const TARGETS: [(&str, [&str; 2]); 9] = [
     ("manifests", ["--bin", "canaryctl"]),
     ("commands", ["--bin", "canary-loadtester"]),
     ("payloads", ["--bin", "canary-loadtester"]),
+    ("scenarios", ["--bin", "canary-loadtester"]),
 ];
 
 /// What the options ask for.

@@ -12,6 +12,8 @@ use crate::mistake::Mistake;
 /// Levels of mappings and lists: what is written again is indented by them.
 const MOST_DEPTH: usize = 32;
 
+const LONGEST_KEY: usize = 500;
+
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -109,7 +111,8 @@ impl Tree {
         let mut at = self;
         let mut rest = field;
         while !rest.is_empty() {
-            let end = rest[1..].find(['.', '[']).map_or(rest.len(), |end| end + 1);
+            let next = rest.char_indices().skip(1).find(|(_, c)| ['.', '['].contains(c));
+            let end = next.map_or(rest.len(), |(end, _)| end);
             let step = rest[..end].trim_start_matches(['.', '[']).trim_end_matches(']');
             let next = match &at.what {
                 What::Map(_) => at.get(step),
@@ -135,7 +138,13 @@ impl Tree {
         match &self.what {
             What::Map(fields) if !fields.is_empty() => {
                 for (key, value) in fields {
-                    let _ = write!(out, "{pad}{}:", word(key));
+                    let key = word(key);
+                    // A key on the line of its value may have 1024 letters.
+                    let _ = if key.len() > LONGEST_KEY {
+                        write!(out, "{pad}? {key}\n{pad}:")
+                    } else {
+                        write!(out, "{pad}{key}:")
+                    };
                     value.behind(out, indent);
                 }
             }
