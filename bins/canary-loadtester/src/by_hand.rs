@@ -165,6 +165,7 @@ pub(crate) async fn run(
     mut each: impl FnMut(&Snapshot, &RunHandle),
 ) -> anyhow::Result<Over> {
     let Beside { weights, top_up, primary } = beside;
+    let fills_up = top_up.is_some();
     let label = Label { name: name.to_owned(), ..Label::default() };
     let (id, identity) = (name.to_owned(), name.to_owned());
     let stop = CancellationToken::new();
@@ -203,10 +204,12 @@ pub(crate) async fn run(
         () = interrupting => None,
     };
     let aborted = record.aborted().map(str::to_owned);
-    let unseen = record.top_up().filter(|_| aborted.is_none() && record.is_no_evidence()).map(|step| {
-        let state = format!("{:?}", step.state).to_lowercase();
-        format!("the real traffic that it fills up was not seen: {state}")
-    });
+    // Without a single step it has not even begun to look.
+    let state = record
+        .top_up()
+        .map_or_else(|| "starting".to_owned(), |step| format!("{:?}", step.state).to_lowercase());
+    let is_unseen = fills_up && aborted.is_none() && (record.top_up().is_none() || record.is_no_evidence());
+    let unseen = is_unseen.then(|| format!("the real traffic that it fills up was not seen: {state}"));
     Ok(Over { report: report.context("a thread of the load has failed")?, aborted, unseen })
 }
 
