@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
+mod lock;
+
 /// Values by name, such as `order` or `user.sku`.
 pub type Values = BTreeMap<String, Value>;
 
@@ -59,11 +61,13 @@ pub struct Journal(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     /// How many lines are safe on the disk.
     synced: watch::Receiver<u64>,
     /// Wakes who brings them there; none for a journal in memory.
     wake: Option<mpsc::SyncSender<()>>,
+    /// Keeps other processes away; none for a journal in memory.
+    _lock: Option<File>,
 }
 
 #[derive(Debug, Default)]
@@ -87,14 +91,16 @@ impl Journal {
     /// In memory: it forgets with the process.
     pub fn in_memory() -> Self {
         let (_, synced) = watch::channel(u64::MAX);
-        Self(Arc::new(Shared { state: Mutex::default(), synced, wake: None }))
+        Self(Arc::new(Shared { state: Arc::default(), synced, wake: None, _lock: None }))
     }
 
-    /// On disk; reads what an earlier process left. Only the owner may read the file, since it has values of requests.
+    /// On disk; reads what an earlier process left. Only the owner may read the file, since it has values of requests. As long
+    /// as there is the journal, nobody else can open it.
     ///
     /// # Errors
-    /// The file cannot be read or written.
+    /// The file cannot be read or written, or somebody else has it open ([`io::ErrorKind::ResourceBusy`]).
     pub fn open(path: &Path) -> io::Result<Self> {
+        let lock = lock::lock(path)?;
         let mut state = State { path: path.to_owned(), next: 1, ..State::default() };
         match std::fs::read_to_string(path) {
             Ok(text) => state.read(&text),
@@ -105,15 +111,15 @@ impl Journal {
         let file = state.file.as_ref().map(File::try_clone).transpose()?;
         let (tell, synced) = watch::channel(0);
         let (wake, woken) = mpsc::sync_channel::<()>(1);
-        let shared = Arc::new(Shared { state: Mutex::new(state), synced, wake: Some(wake) });
-        let weak = Arc::downgrade(&shared);
+        let state = Arc::new(Mutex::new(state));
+        let shared = Shared { state: state.clone(), synced, wake: Some(wake), _lock: Some(lock) };
         std::thread::Builder::new().name("journal".into()).spawn(move || {
             let mut file = file;
+            // Ends with the journal.
             while woken.recv().is_ok() {
-                let Some(shared) = weak.upgrade() else { return };
                 // All lines that were written meanwhile become safe by one call.
                 let (written, fresh) = {
-                    let state = shared.lock();
+                    let state = held(&state);
                     (state.written, state.file.as_ref().and_then(|file| file.try_clone().ok()))
                 };
                 file = fresh.or(file);
@@ -121,11 +127,11 @@ impl Journal {
                     Ok(()) => {
                         tell.send_replace(written);
                     }
-                    Err(error) => shared.lock().failure = Some(error.to_string()),
+                    Err(error) => held(&state).failure = Some(error.to_string()),
                 }
             }
         })?;
-        Ok(Self(shared))
+        Ok(Self(Arc::new(shared)))
     }
 
     /// Writes with `Write` come from now on from that run, too.
@@ -217,6 +223,11 @@ impl Journal {
         runs.filter(|(_, open)| !open.is_empty()).collect()
     }
 
+    /// How much a run has written that is not known to be undone.
+    pub(crate) fn number(&self, run: &str) -> usize {
+        self.0.lock().open.values().filter(|entry| entry.run == run).count()
+    }
+
     pub(crate) fn entry(&self, id: u64) -> Option<Entry> {
         self.0.lock().open.get(&id).cloned()
     }
@@ -224,7 +235,7 @@ impl Journal {
 
 impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.state)
     }
 
     fn wake(&self) {
@@ -233,6 +244,10 @@ impl Shared {
             let _ = wake.try_send(());
         }
     }
+}
+
+fn held(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -295,84 +310,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn header(run: &str) -> RunHeader {
-        RunHeader {
-            run: run.into(),
-            file: "a.yaml".into(),
-            text: "name: a".into(),
-            params: BTreeMap::new(),
-            canary: None,
-            base: None,
-        }
-    }
-
-    fn entry(run: &str) -> Entry {
-        Entry { run: run.into(), flow: "order".into(), arm: None, values: Values::new() }
-    }
-
-    fn place() -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("canary-journal-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&folder).unwrap();
-        folder.join("journal")
-    }
-
-    #[tokio::test]
-    async fn what_was_entered_and_not_closed_is_there_after_a_restart() {
-        let path = place();
-        let journal = Journal::open(&path).unwrap();
-        journal.begin(header("one"));
-        let (first, synced) = journal.enter(entry("one")).unwrap();
-        synced.await;
-        let (second, synced) = journal.enter(entry("one")).unwrap();
-        synced.await;
-        journal.complete(second, Values::from([("order".into(), 7.into())]));
-        journal.close(first);
-        // No farewell: the process may be gone at any time.
-        let again = Journal::open(&path).unwrap();
-        let pending = again.pending();
-        assert_eq!(pending.len(), 1);
-        assert_eq!(pending[0].0, header("one"));
-        assert_eq!(pending[0].1.keys().collect::<Vec<_>>(), [&second]);
-        assert_eq!(pending[0].1[&second].values["order"], 7);
-        let (third, _) = again.enter(entry("one")).unwrap();
-        assert!(third > second);
-        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    }
-
-    #[test]
-    fn a_line_that_the_crash_cut_off_is_left_out() {
-        let path = place();
-        let whole = serde_json::to_string(&Line::Enter { id: 4, entry: entry("one") }).unwrap();
-        let run = serde_json::to_string(&Line::Run(header("one"))).unwrap();
-        std::fs::write(&path, format!("{run}\n{whole}\n{}", &whole[..20])).unwrap();
-        let journal = Journal::open(&path).unwrap();
-        assert_eq!(journal.pending()[0].1.len(), 1);
-        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn nobody_else_may_read_it() {
-        use std::os::unix::fs::PermissionsExt;
-        let path = place();
-        Journal::open(&path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_run_that_left_nothing_leaves_nothing_in_the_file() {
-        let path = place();
-        let journal = Journal::open(&path).unwrap();
-        journal.begin(header("one"));
-        let (id, synced) = journal.enter(entry("one")).unwrap();
-        synced.await;
-        journal.close(id);
-        journal.end("one");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
-        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use canary_load::{AddressPolicy, Target};
 use canary_scenario::{Cleanup, Journal, Leftover, RunHeader, recover};
 use serde::Serialize;
@@ -58,9 +58,16 @@ impl Writes {
     /// A journal in that file, with what an earlier process has entered.
     ///
     /// # Errors
-    /// The file cannot be read or written.
+    /// The file cannot be read or written, or another process has it open.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        let journal = Journal::open(path).with_context(|| format!("-journal-file: {}", path.display()))?;
+        let journal = Journal::open(path).map_err(|error| {
+            let hint = if error.kind() == std::io::ErrorKind::ResourceBusy {
+                "; each load tester takes a journal of its own"
+            } else {
+                ""
+            };
+            anyhow!("-journal-file: {}: {error}{hint}", path.display())
+        })?;
         Ok(Self { journal: Some(journal), ..Self::default() })
     }
 
@@ -190,4 +197,25 @@ async fn sweep_once(state: &State) -> bool {
         }
     }
     has_changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_servers_do_not_share_a_journal() {
+        let folder = std::env::temp_dir().join(format!("journal-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        let path = folder.join("journal");
+        let first = Writes::open(&path).unwrap();
+        let error = Writes::open(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("-journal-file: /") && error.contains(" is in use by another process"),
+            "{error}"
+        );
+        drop(first);
+        assert!(Writes::open(&path).is_ok());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

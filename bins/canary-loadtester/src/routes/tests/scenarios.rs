@@ -75,7 +75,9 @@ pub(super) fn tester(metadata: &Value, cluster: &MockServer, annotations: &Value
 }
 
 fn journal() -> PathBuf {
-    std::env::temp_dir().join(format!("journal-{}", uuid::Uuid::new_v4()))
+    let folder = std::env::temp_dir().join(format!("journal-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    folder.join("journal")
 }
 
 fn writing(state: State, journal: &std::path::Path) -> State {
@@ -156,7 +158,7 @@ async fn the_documented_example_is_played() {
     let run = server.until(&format!("/v1/runs/{id}"), |run| run["scenario"]["rules"].is_array()).await;
     assert_eq!(run["report"]["errors"], json!({}), "{run}");
     assert_eq!((shop.orders(), &run["scenario"]["cleanup"]["leftovers"]), (0, &json!([])), "{run}");
-    std::fs::remove_file(journal).unwrap();
+    std::fs::remove_dir_all(journal.parent().unwrap()).unwrap();
 }
 
 #[tokio::test]
@@ -261,19 +263,20 @@ async fn a_scenario_that_is_fetched_too_slowly_does_not_begin_after_the_rollout(
 
 #[tokio::test]
 async fn writes_take_the_leave_of_the_load_tester_and_of_the_canary() {
-    let (shop, journal) = (Shop::open(), journal());
+    let shop = Shop::open();
     let cluster = cluster(&json!({"orders.yaml": ORDERS}), Duration::ZERO).await;
     let metadata = json!({"type": "load", "scenario": "load/orders.yaml", "base": shop.address});
     for annotations in [json!({}), json!({"canaryd/allow-load-writes": "yes"})] {
+        let journal = journal();
         let server = start(writing(tester(&metadata, &cluster, &annotations), &journal)).await;
         let (status, why) = server.post("/", &payload(&metadata)).await;
         assert!(status == 403 && why.contains("annotation canaryd/allow-load-writes"), "{status} {why}");
+        std::fs::remove_dir_all(journal.parent().unwrap()).unwrap();
     }
     let server = start(tester(&metadata, &cluster, &may_write())).await;
     let (status, why) = server.post("/", &payload(&metadata)).await;
     assert!(status == 403 && why.contains("-allow-writes"), "{status} {why}");
     assert_eq!(shop.made(), 0);
-    std::fs::remove_file(journal).unwrap();
 }
 
 #[tokio::test]
@@ -310,7 +313,7 @@ async fn nothing_is_left_behind_however_a_run_ends() {
             let run: Value = serde_json::from_str(&run).unwrap();
             assert_eq!(run["scenario"]["cleanup"]["removed"], shop.made(), "{run}");
         }
-        std::fs::remove_file(journal).unwrap();
+        std::fs::remove_dir_all(journal.parent().unwrap()).unwrap();
     }
 }
 
@@ -335,7 +338,7 @@ async fn what_cannot_be_taken_back_is_listed_until_somebody_says_that_it_is_gone
     assert_eq!(server.send("DELETE", &path, &runner(), "").await.0, 404);
     assert_eq!(server.until("/v1/runs", |_| true).await["leftovers"], json!([]));
     assert_eq!(std::fs::read_to_string(&journal).unwrap(), "");
-    std::fs::remove_file(journal).unwrap();
+    std::fs::remove_dir_all(journal.parent().unwrap()).unwrap();
 }
 
 #[tokio::test]
