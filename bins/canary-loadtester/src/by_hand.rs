@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::ending::Endings;
 use crate::primary::PrimaryLimits;
 use crate::real_traffic::{Opened, Source, fill_up};
 use crate::runs::{Beginning, Label, Record, Runs};
@@ -154,7 +155,7 @@ pub(crate) fn opened((settings, source): (TopUpSettings, Source)) -> anyhow::Res
     Ok((settings, opened))
 }
 
-/// Runs load to its end, or until the user ends it; `each` sees each second.
+/// Runs load to its end, or until a signal ends it; `each` sees each second.
 ///
 /// # Errors
 /// It cannot be started, or a thread of it has failed.
@@ -166,6 +167,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Over> {
     let Beside { weights, top_up, primary } = beside;
     let fills_up = top_up.is_some();
+    let mut endings = Endings::new().context("signals cannot be awaited")?;
     let label = Label { name: name.to_owned(), ..Label::default() };
     let (id, identity) = (name.to_owned(), name.to_owned());
     let stop = CancellationToken::new();
@@ -194,7 +196,7 @@ pub(crate) async fn run(
         tokio::join!(filling, guarding);
     });
     let interrupting = async {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        while endings.next().await.is_some() {
             record.handle().stop(GRACE);
         }
         std::future::pending::<()>().await;

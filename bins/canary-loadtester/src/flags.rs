@@ -14,7 +14,7 @@ pub(crate) use security::{Auth, CommandFlags, Commands, SecurityFlags, StateFlag
 
 use crate::logging::LoggingFlags;
 use crate::once::Once;
-use crate::scenario_file::{Check, RunFile, is_reference, schema};
+use crate::scenario_file::{Check, Leftovers, RunFile, is_reference, schema};
 
 /// What the arguments ask for.
 pub(crate) enum Parsed {
@@ -23,6 +23,7 @@ pub(crate) enum Parsed {
     /// A scenario file.
     RunFile(Box<RunFile>),
     Check(Check),
+    Leftovers(Leftovers),
     /// A text on standard output, and no more.
     Tell(String),
 }
@@ -37,6 +38,7 @@ pub(crate) enum Parsed {
 Also on the command line:
   canary-loadtester run ADDRESS|FILE   load on one address, or as a scenario file says
   canary-loadtester check FILE         what is wrong with a scenario file; --merged: what it and its overlays come to
+  canary-loadtester leftovers FILE     what its runs have written and not removed; --forget-all: it was removed by hand
   canary-loadtester schema             the JSON schema of scenario files
 Each has a --help."
 )]
@@ -77,7 +79,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Parsed, String> {
     let arguments: Vec<String> = arguments.collect();
     let command = arguments.get(1).map(String::as_str);
-    if let Some(command @ ("run" | "check" | "schema")) = command {
+    if let Some(command @ ("run" | "check" | "leftovers" | "schema")) = command {
         let rest: Vec<String> = std::iter::once(format!("canary-loadtester {command}"))
             .chain(arguments.iter().skip(2).cloned())
             .collect();
@@ -87,6 +89,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Parsed, S
         return told(match command {
             "schema" => Ok(Parsed::Tell(schema())),
             "check" => Check::try_parse_from(rest).map(Parsed::Check),
+            "leftovers" => Leftovers::try_parse_from(rest).map(Parsed::Leftovers),
             _ if is_address => Once::try_parse_from(rest).map(|once| Parsed::Run(Box::new(once))),
             _ => RunFile::try_parse_from(rest).map(|run| Parsed::RunFile(Box::new(run))),
         });
@@ -136,9 +139,11 @@ mod tests {
         let all = std::iter::once("canary-loadtester").chain(arguments.split_whitespace());
         match parse(all.map(str::to_owned))? {
             Parsed::Serve(flags) => Ok(flags),
-            Parsed::Run(_) | Parsed::RunFile(_) | Parsed::Check(_) | Parsed::Tell(_) => {
-                Err("not the server".to_owned())
-            }
+            Parsed::Run(_)
+            | Parsed::RunFile(_)
+            | Parsed::Check(_)
+            | Parsed::Leftovers(_)
+            | Parsed::Tell(_) => Err("not the server".to_owned()),
         }
     }
 

@@ -3,11 +3,16 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
+use std::time::Duration;
 
 use canary_scenario::Second;
 
-/// Seconds that the picture shows.
+/// Seconds that the picture shows, where the terminal is wide enough.
 const WIDTH: usize = 60;
+/// What stands before them.
+const BEFORE: usize = 19;
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS: usize = 80;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(crate) struct Live {
@@ -44,13 +49,29 @@ impl Live {
             reason = "milliseconds of one second's requests"
         )]
         push(&mut self.latency, (second.p99 * 1000.0) as u64);
-        let text = if self.is_terminal { self.picture(second, waiting) } else { line(second, waiting) };
-        let mut out = anstream::stderr().lock();
-        if self.is_terminal && self.drawn > 0 {
+        let text =
+            if self.is_terminal { self.picture(second, waiting, columns()) } else { line(second, waiting) };
+        self.draw(&text);
+    }
+
+    /// Shows how far the clean-up is, below what was shown of the load.
+    pub(crate) fn cleaning(&mut self, left: usize, since: Duration, most: Duration) {
+        let (since, most) = (since.as_secs(), most.as_secs());
+        self.draw(&format!("cleaning up for {since} s, {most} s at the most: {left} writes left\n"));
+    }
+
+    fn draw(&mut self, text: &str) {
+        if !self.is_terminal {
+            anstream::eprint!("{text}");
+            return;
+        }
+        let mut out = std::io::stderr().lock();
+        if self.drawn > 0 {
             // Up to the beginning of what was drawn, and away with it.
             let _ = write!(out, "\x1b[{}A\x1b[J", self.drawn);
         }
-        let _ = out.write_all(text.as_bytes());
+        // A line that is too long is cut, not wrapped: it would not be found again.
+        let _ = write!(out, "\x1b[?7l{text}\x1b[?7h");
         let _ = out.flush();
         self.drawn = text.lines().count();
     }
@@ -60,21 +81,33 @@ impl Live {
         self.drawn = 0;
     }
 
-    fn picture(&self, second: &Second, waiting: u64) -> String {
+    fn picture(&self, second: &Second, waiting: u64, columns: usize) -> String {
+        // A character in the last column may wrap.
+        let width = WIDTH.min(columns.saturating_sub(BEFORE + 1));
         let mut text = String::new();
         let _ = writeln!(
             text,
-            "{}  {} s  {} sent  {} failed  {waiting} waiting",
+            "{}  {} s  {} sent  {} failed  {waiting} waiting  p50 {:.1} ms",
             self.name,
             second.second + 1,
             self.total,
-            self.failed
+            self.failed,
+            second.p50
         );
-        let _ = writeln!(text, "sent/s  {:>9}  {}", second.sent, bars(&self.sent));
-        let _ =
-            writeln!(text, "p99 ms  {:>9.1}  {}   p50 {:.1}", second.p99, bars(&self.latency), second.p50);
-        text
+        let _ = writeln!(text, "sent/s  {:>9}  {}", second.sent, bars(&self.sent, width));
+        let _ = writeln!(text, "p99 ms  {:>9.1}  {}", second.p99, bars(&self.latency, width));
+        text.lines().fold(String::new(), |mut all, line| {
+            all.extend(line.chars().take(columns.saturating_sub(1)));
+            all.push('\n');
+            all
+        })
     }
+}
+
+/// Columns of the terminal.
+fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(COLUMNS)
 }
 
 fn line(second: &Second, waiting: u64) -> String {
@@ -96,15 +129,15 @@ fn push(row: &mut VecDeque<u64>, value: u64) {
     row.push_back(value);
 }
 
-/// A value as the height of a character, the highest as the whole one.
-fn bars(row: &VecDeque<u64>) -> String {
-    let highest = row.iter().copied().max().unwrap_or_default().max(1);
-    row.iter()
-        .map(|value| {
-            let step = usize::try_from(value * 7 / highest).unwrap_or_default();
-            BARS[step.min(7)]
-        })
-        .collect()
+/// The last values as the height of a character each, the highest as the whole one.
+fn bars(row: &VecDeque<u64>, width: usize) -> String {
+    let row = row.iter().skip(row.len().saturating_sub(width));
+    let highest = row.clone().copied().max().unwrap_or_default().max(1);
+    row.map(|value| {
+        let step = usize::try_from(value * 7 / highest).unwrap_or_default();
+        BARS[step.min(7)]
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -113,8 +146,8 @@ mod tests {
 
     #[test]
     fn the_highest_value_fills_the_height() {
-        assert_eq!(bars(&VecDeque::from([0, 50, 100])), "▁▄█");
-        assert_eq!(bars(&VecDeque::from([0, 0])), "▁▁");
+        assert_eq!(bars(&VecDeque::from([0, 50, 100]), 60), "▁▄█");
+        assert_eq!(bars(&VecDeque::from([100, 0, 0]), 2), "▁▁");
     }
 
     #[test]
@@ -122,5 +155,26 @@ mod tests {
         let mut row = VecDeque::new();
         (0..100).for_each(|value| push(&mut row, value));
         assert_eq!((row.len(), row[0]), (WIDTH, 40));
+    }
+
+    #[test]
+    fn the_picture_is_as_wide_as_the_terminal() {
+        let second = Second {
+            second: 99_999,
+            rate: 1e6,
+            sent: 1_000_000,
+            errors: 999_999,
+            not_sent: 999_999,
+            p50: 12_345.6,
+            p99: 98_765.4,
+        };
+        let mut live = Live { is_terminal: false, ..Live::new("a scenario with quite a long name") };
+        (0..100).for_each(|_| live.show(&second, 1_000_000));
+        for (columns, bars) in [(200, 60), (80, 60), (79, 59), (40, 20), (1, 0)] {
+            let picture = live.picture(&second, 1_000_000, columns);
+            assert_eq!(picture.lines().count(), 3);
+            assert!(picture.lines().all(|line| line.chars().count() < columns), "{columns}: {picture}");
+            assert_eq!(picture.lines().nth(2).unwrap().matches('█').count(), bars, "{columns}: {picture}");
+        }
     }
 }

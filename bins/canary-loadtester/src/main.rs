@@ -10,6 +10,7 @@ mod by_hand;
 mod canaries;
 mod command;
 mod concord;
+mod ending;
 mod events;
 mod flags;
 #[cfg(test)]
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
             let outcome = runtime().and_then(|runtime| runtime.block_on(check.run()));
             outcome.unwrap_or_else(unusable)
         }
+        Ok(Parsed::Leftovers(leftovers)) => leftovers.run().unwrap_or_else(unusable),
         Ok(Parsed::Serve(flags)) => {
             flags.logging.start();
             end(serve(*flags).map(|()| ExitCode::SUCCESS))

@@ -1,23 +1,25 @@
-//! Scenario files on the command line: `check FILE`, `run FILE` and `schema`.
+//! Scenario files on the command line: `check FILE`, `run FILE`, `leftovers FILE` and `schema`.
 
+mod drive;
 mod files;
+mod left;
+mod output;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use canary_load::{AnyAddress, trusting_tls};
-use canary_scenario::{CanaryNames, Cleanup, Journal, Ready, RunReport, Scenario, Seconds, Setting, recover};
+use anyhow::Context;
+use canary_load::{Target, trusting_tls};
+use canary_scenario::{CanaryNames, RunReport, Scenario, Setting, length, rate};
 use clap::{Parser, ValueEnum};
-use jiff::Timestamp;
-use tokio::sync::oneshot;
 
+use self::drive::{Driven, drive};
 pub(crate) use self::files::is_reference;
 use self::files::{Overlays, read};
-use crate::by_hand::{self, Beside, GRACE, Over, Traffic, opened};
-use crate::live::Live;
+pub(crate) use self::left::Leftovers;
+use self::output::Output;
+use crate::by_hand::{Beside, Traffic, opened};
 use crate::primary::PrimaryLimits;
 use crate::scenarios::real_traffic;
 
@@ -26,6 +28,10 @@ const FILE: &str =
 
 /// Say what is wrong with scenario files, and where.
 #[derive(Debug, Parser)]
+#[command(after_help = "\
+Exit codes:
+  0  nothing is wrong
+  2  something is wrong, as with run")]
 pub(crate) struct Check {
     #[arg(required = true, value_name = "FILE", help = FILE)]
     files: Vec<String>,
@@ -37,7 +43,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// Exit code 1: something is wrong.
+    /// Exit code 2: something is wrong.
     pub(crate) async fn run(&self) -> anyhow::Result<ExitCode> {
         let mut code = ExitCode::SUCCESS;
         for file in &self.files {
@@ -49,7 +55,7 @@ impl Check {
                 }
                 Err(mistakes) => {
                     anstream::eprintln!("{mistakes}");
-                    code = ExitCode::FAILURE;
+                    code = ExitCode::from(2);
                 }
             }
         }
@@ -75,7 +81,7 @@ Examples:
   canary-loadtester run 'git:https://github.com/shop/load//shop.yaml?ref=v1' --target 5/s
 
 Exit codes:
-  0  every rule held, and nothing that was written is left
+  0  every rule held, and nothing is left that this run or an earlier one wrote
   1  a rule was broken, or something is left over
   2  the file or the command line cannot be used")]
 pub(crate) struct RunFile {
@@ -89,13 +95,13 @@ pub(crate) struct RunFile {
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     param: Vec<(String, String)>,
     /// Where paths lead, instead of the file's base
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     base: Option<String>,
     /// The rate, instead of the file's, such as 20/s
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = pace)]
     target: Option<String>,
     /// How long, instead of what the file says
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = time)]
     duration: Option<String>,
     /// What templates know as canary, as NAMESPACE/NAME
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = canary)]
@@ -139,13 +145,35 @@ fn canary(text: &str) -> Result<CanaryNames, String> {
     Ok(CanaryNames { name: name.into(), namespace: namespace.into(), service: name.into(), port: None })
 }
 
+fn address(text: &str) -> Result<String, String> {
+    text.parse::<Target>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn pace(text: &str) -> Result<String, String> {
+    match rate(text) {
+        Ok(rate) if rate > 0.0 => Ok(text.to_owned()),
+        Ok(_) => Err("it takes a rate above 0, such as 20/s".to_owned()),
+        Err(why) => Err(why),
+    }
+}
+
+fn time(text: &str) -> Result<String, String> {
+    length(text).map(|_| text.to_owned())
+}
+
 impl RunFile {
     /// Runs it to its end.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let mut files = self.overlays.read(&self.file).await?;
         files.extend(self.traffic.overlay().map(|overlay| ("the command line".to_owned(), overlay)));
         let scenario = Scenario::layered(&files)?;
-        let journal = if scenario.writes() { Some(self.journal().await?) } else { None };
+        let (journal, earlier) = if scenario.writes() {
+            let (journal, earlier) =
+                left::after_earlier_runs(&self.file, self.journal.as_ref(), self.insecure).await?;
+            (Some(journal), earlier)
+        } else {
+            (None, Vec::new())
+        };
         let fetcher = self.overlays.fetcher(&self.file)?;
         let got = fetcher.fetch(scenario.sources(), None, &self.pins()?).await.map_err(anyhow::Error::msg)?;
         let setting = Setting {
@@ -157,6 +185,7 @@ impl RunFile {
             run: uuid::Uuid::new_v4().to_string(),
             writes: true,
             ceiling: None,
+            must_end: true,
             journal,
         };
         let mut ready = scenario.prepare(&setting, &got.data)?;
@@ -169,32 +198,22 @@ impl RunFile {
         if self.insecure {
             ready.plan.tls = Some(trusting_tls()?);
         }
-        let (report, unseen) = drive(&scenario, &setting.run, ready, beside, got.digests).await?;
-        self.write(&report)?;
+        let output = self.output.as_deref().map(Output::open).transpose()?;
+        let driven = drive(&scenario, &setting.run, ready, beside, got.digests).await?;
+        let Some(Driven { mut report, unseen }) = driven else {
+            anstream::eprintln!(
+                "failed: ended before everything that was written was removed; the journal has the rest, and the next run removes it"
+            );
+            return Ok(ExitCode::FAILURE);
+        };
+        report.cleanup.leftovers.splice(..0, earlier);
+        self.write(&report, output)?;
         let mut failures = report.failures();
         failures.extend(unseen);
         for failure in &failures {
             anstream::eprintln!("failed: {failure}");
         }
         Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-
-    /// The journal, after what an earlier process left in it was removed.
-    async fn journal(&self) -> anyhow::Result<Journal> {
-        let path = self.journal.clone().unwrap_or_else(|| files::beside(&self.file, "journal"));
-        let journal = Journal::open(&path).with_context(|| format!("the journal {}", path.display()))?;
-        if journal.pending().is_empty() {
-            return Ok(journal);
-        }
-        anstream::eprintln!("an earlier run has left something behind; removing it first");
-        let tls = if self.insecure { Some(trusting_tls()?) } else { None };
-        let Cleanup { removed, leftovers } = recover(&journal, |_, _| Some(Arc::new(AnyAddress)), tls).await;
-        anstream::eprintln!("{removed} writes of earlier runs removed, {} left", leftovers.len());
-        for left in leftovers {
-            let values = serde_json::to_string(&left.values).unwrap_or_default();
-            anstream::eprintln!("left over of {}: {} {values}: {}", left.run, left.flow, left.why);
-        }
-        Ok(journal)
     }
 
     fn pins(&self) -> anyhow::Result<BTreeMap<String, String>> {
@@ -205,60 +224,17 @@ impl RunFile {
         Ok(serde_json::from_value(sources.clone())?)
     }
 
-    fn write(&self, report: &RunReport) -> anyhow::Result<()> {
+    fn write(&self, report: &RunReport, output: Option<Output<'_>>) -> anyhow::Result<()> {
         let text = match self.report {
             Form::Text => report.text(),
             Form::Json => report.json() + "\n",
             Form::Junit => report.junit(),
             Form::Html => report.html(),
         };
-        if let Some(path) = &self.output {
-            return std::fs::write(path, text)
-                .with_context(|| format!("{} cannot be written", path.display()));
+        match output {
+            Some(output) => output.write(&text)?,
+            None => anstream::print!("{text}"),
         }
-        anstream::print!("{text}");
         Ok(())
     }
-}
-
-/// Load, its clean-up and its live view, until all is done.
-async fn drive(
-    scenario: &Scenario,
-    run_name: &str,
-    ready: Ready,
-    beside: Beside,
-    sources: BTreeMap<String, String>,
-) -> anyhow::Result<(RunReport, Option<String>)> {
-    let began = Timestamp::now();
-    let (ended, end) = oneshot::channel::<()>();
-    let cleaner = ready.cleaner()?;
-    let cleaning = tokio::spawn(cleaner.run(async {
-        let _ = end.await;
-    }));
-    let (mut seconds, mut live) = (Seconds::default(), Live::new(scenario.name()));
-    let over = by_hand::run(scenario.name(), ready.plan.clone(), beside, |snapshot, handle| {
-        live.show(seconds.add(snapshot), snapshot.waiting);
-        if ready.is_exhausted() {
-            handle.stop(GRACE);
-        }
-    });
-    let Over { report: load, aborted, unseen } = over.await?;
-    live.end();
-    // Visits that were cut have handed over what they wrote before the report was there.
-    let _ = ended.send(());
-    let cleanup = tokio::select! {
-        cleanup = cleaning => cleanup.context("the clean-up has failed")?,
-        _ = tokio::signal::ctrl_c() => bail!("ended before everything that was written was removed; the journal has the rest"),
-    };
-    let mut report = RunReport::new(
-        (scenario.name(), run_name, &began.to_string()),
-        load,
-        &ready.rules,
-        ready.complaints(),
-        cleanup,
-        sources,
-        seconds,
-    );
-    report.aborted = aborted;
-    Ok((report, unseen))
 }

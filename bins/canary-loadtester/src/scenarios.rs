@@ -168,6 +168,8 @@ async fn prepare(
         target: wanted.target.clone(),
         duration: wanted.duration.clone(),
         ceiling: Some(state.max_rate),
+        // Its hook's life ends it.
+        must_end: false,
         run,
         writes: writing.is_some(),
         journal: writing.as_ref().map(|writing| writing.journal().clone()),

@@ -4,9 +4,11 @@
 #[path = "../../../crates/canary-scenario/tests/run/shop.rs"]
 mod shop;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal};
 use shop::Shop;
 
 /// `STEP` is what creates an order, `ID` how the clean-up names it.
@@ -86,8 +88,122 @@ fn a_killed_run_with_ids_of_the_server_leaves_only_what_is_listed() {
     let said = String::from_utf8(output.stderr).unwrap();
     let listed = said.lines().filter(|line| line.starts_with("left over of")).count();
     assert!(shop.orders() <= listed, "{} are there\n{said}", shop.orders());
+    assert_eq!(output.status.code(), Some(i32::from(listed > 0)), "{said}");
     // Those alone whose answer had not been there yet.
     assert!(listed <= 50, "{said}");
+}
+
+/// Without a rule: a machine that is busy breaks it.
+fn orders() -> String {
+    let text = ORDERS.replace("STEP", "put: \"/orders/{{ visit.id }}\"").replace("ID", "visit.id");
+    text.replace("judge: [\"errors < 1%\"]", "")
+}
+
+fn ended(child: &Child, signal: Signal) {
+    rustix::process::kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn a_second_run_with_the_journal_of_the_first_is_refused_and_takes_nothing_from_it() {
+    let (shop, place) = (Shop::open(), Place::new(&orders()));
+    let first = tester(&["--duration", "60s"], &place.file(), &shop).spawn().unwrap();
+    shop.wait_until_made(20);
+    let second = tester(&["--duration", "100ms"], &place.file(), &shop).output().unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains(
+            "orders.journal.lock; wait for its end, or give this run a journal of its own with --journal"
+        ),
+        "{said}"
+    );
+    let other = place.0.join("other");
+    let arguments = ["--duration", "100ms", "--journal", other.to_str().unwrap()];
+    let third = tester(&arguments, &place.file(), &shop).output().unwrap();
+    assert_eq!(third.status.code(), Some(0), "{}", String::from_utf8_lossy(&third.stderr));
+    assert!(shop.orders() >= 20, "the orders of the first are gone");
+    ended(&first, Signal::INT);
+    let first = first.wait_with_output().unwrap();
+    assert_eq!((first.status.code(), shop.orders()), (Some(0), 0), "{first:?}");
+}
+
+#[test]
+fn a_run_that_is_terminated_cleans_up_and_reports() {
+    let (shop, place) = (Shop::open(), Place::new(&orders()));
+    let run = tester(&["--duration", "60s"], &place.file(), &shop).spawn().unwrap();
+    shop.wait_until_made(20);
+    ended(&run, Signal::TERM);
+    let output = run.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), shop.orders()), (Some(0), 0), "{output:?}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("writes removed, 0 left"));
+}
+
+#[test]
+fn a_second_signal_ends_the_clean_up() {
+    let shop = Shop::open();
+    let place = Place::new(&orders().replace("rate: 5000/s", "rate: 1/s"));
+    let mut run = tester(&["--duration", "60s"], &place.file(), &shop).spawn().unwrap();
+    shop.wait_until_made(20);
+    ended(&run, Signal::TERM);
+    let mut said = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.starts_with("cleaning up for 1 s, 20 s at the most: ")));
+    ended(&run, Signal::TERM);
+    assert!(said.any(|line| line.contains("the journal has the rest")));
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    assert!(shop.orders() > 0);
+}
+
+#[test]
+fn what_is_left_is_a_failure_until_it_is_given_up() {
+    let (shop, other) = (Shop::open(), Shop::open());
+    let place = Place::new(&orders().replace("arrivals: even", "arrivals: even, requests: 2"));
+    shop.refuse_to_delete();
+    let again = |shop: &Shop| {
+        let output = tester(&[], &place.file(), shop).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(again(&shop).0, Some(1));
+    // All that it wrote itself is removed, but not all that an earlier run wrote.
+    let (code, report) = again(&other);
+    assert_eq!((code, other.orders(), shop.orders()), (Some(1), 0, 2), "{report}");
+    assert!(report.contains("2 writes removed, 2 left"), "{report}");
+    let leftovers = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_canary-loadtester"));
+        let output = command.arg("leftovers").arg(place.file()).args(more).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (code, said) = leftovers(&[]);
+    assert!(code == Some(1) && said.lines().count() == 2 && said.starts_with("left over of "), "{said}");
+    let (code, said) = leftovers(&["--forget", "other"]);
+    assert!(code == Some(2) && said.contains("the run \"other\" has left nothing"), "{said}");
+    let (code, said) = leftovers(&["--forget-all"]);
+    assert!(code == Some(0) && said.ends_with("nothing is left over\n"), "{said}");
+    assert_eq!(leftovers(&[]).0, Some(0));
+    assert_eq!(again(&other).0, Some(0));
+}
+
+#[test]
+fn what_is_wrong_on_the_command_line_is_said_of_it_before_anything_is_sent() {
+    let (shop, place) = (Shop::open(), Place::new(&orders()));
+    for (arguments, said) in [
+        (["--target", "fast"].as_slice(), "'fast' for '--target <RATE>': \"fast\" is no rate"),
+        (&["--target", "0/s"], "'0/s' for '--target <RATE>': it takes a rate above 0"),
+        (&["--duration", "soon"], "'soon' for '--duration <DURATION>': \"soon\" is no length of time"),
+        (&["--duration", "1s", "-o", "/nonexist/x"], "--output: /nonexist/x cannot be written"),
+        (&[], "orders.yaml:3: load.duration: it is missing"),
+    ] {
+        let output = tester(arguments, &place.file(), &shop).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(said) && output.status.code() == Some(2), "{text}");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_canary-loadtester"));
+    let output = command.arg("run").arg(place.file()).args(["--base", "foo"]).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("'foo' for '--base <ADDRESS>'"), "{text}");
+    assert_eq!(shop.made(), 0);
 }
 
 #[test]
@@ -103,7 +219,7 @@ fn rules_decide_the_exit_code_and_mistakes_are_another() {
     assert!(std::fs::read_to_string(report).unwrap().contains("<svg"));
 
     let place = Place::new(&text.replace("status 201", "statsu 201"));
-    let output = tester(&[], &place.file(), &shop).output().unwrap();
+    let output = tester(&["--duration", "1s"], &place.file(), &shop).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("orders.yaml:13: flows[0].steps[0].check[0]"), "{said}");
@@ -135,7 +251,7 @@ fn overlays_are_laid_over_a_file_and_shown_and_blamed() {
     let merged = String::from_utf8(merged.stdout).unwrap();
     assert!(merged.contains("name: staging\n") && merged.contains("  target: \"100/s\"\n"), "{merged}");
     let output = check(&["--overlay", &fast, "--overlay", &wrong]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("wrong.yaml:4: flows[0].weight: it is -1"), "{said}");
 }

@@ -1,6 +1,6 @@
 //! Where the paths of a run lead: to the address of the scenario, or straight to the Services of the arms.
 
-use canary_load::Target;
+use canary_load::{Target, TargetError};
 use minijinja::Value;
 
 use crate::code::Base;
@@ -53,8 +53,23 @@ fn addresses(base: &str, of: Of) -> Result<Vec<String>, String> {
     })
 }
 
+/// Where a base leads.
+///
+/// # Errors
+/// It is no address, or one without the arms that are asked for.
+pub(crate) fn targets(base: &str, of: Of) -> Result<Vec<Target>, String> {
+    addresses(base, of)?.iter().map(|address| target(address)).collect()
+}
+
+fn target(address: &str) -> Result<Target, String> {
+    if !address.contains("://") {
+        return Err(format!("{address:?} has no scheme; it takes an address such as http://localhost:9898"));
+    }
+    address.parse().map_err(|error: TargetError| error.to_string())
+}
+
 fn base(address: &str, headers: &[(String, String)]) -> Result<Base, String> {
-    let target: Target = address.parse().map_err(|error| format!("{error}"))?;
+    let target = target(address)?;
     let path = address.splitn(4, '/').nth(3).unwrap_or_default().trim_end_matches('/');
     let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
     Ok(Base { arm: arm_of(target.host()), target, prefix, headers: headers.to_vec() })
@@ -130,6 +145,22 @@ mod tests {
     fn what_has_no_arms_is_refused() {
         let error = ready("of: each", "http://10.1.2.3/").unwrap_err();
         assert!(error.starts_with("a.yaml:3: base: ") && error.contains("it takes a Service"), "{error}");
+        // What holds whatever the run is, `check` says already.
+        for (of, base, why) in [
+            (
+                "of: service",
+                "localhost:18080",
+                "\"localhost:18080\" has no scheme; it takes an address such as http://",
+            ),
+            ("of: service", "ftp://podinfo", "the scheme is neither http nor https"),
+            ("of: each", "http://10.1.2.3/", "has no arms"),
+        ] {
+            let text = format!(
+                "name: a\nload: {{target: 9/s, {of}}}\nbase: {base}\nflows: [{{name: a, steps: [{{get: /}}]}}]\n"
+            );
+            let error = Scenario::parse("a.yaml", &text).unwrap_err().to_string();
+            assert!(error.starts_with("a.yaml:3: base: ") && error.contains(why), "{error}");
+        }
         let error = ready("of: both", "http://podinfo.test").unwrap_err();
         assert!(error.contains("load.of") || error.contains("both"), "{error}");
     }

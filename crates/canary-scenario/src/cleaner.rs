@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use canary_load::{Client, Plan, TlsError};
+use canary_load::{Client, Plan, Prepared, TlsError};
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use crate::call::told;
+use crate::code::{Base, RequestCode};
 use crate::journal::{Entry, Journal, Values};
 use crate::selector::Document;
 use crate::spec::CleanupAt;
@@ -77,6 +78,9 @@ impl Writes {
         let _ = self.over.send(id);
     }
 }
+
+/// Requests of a clean-up that are filled in.
+type Requests<'a> = Vec<(&'a RequestCode, Arc<Prepared>)>;
 
 /// Removes what one run has written.
 pub struct Cleaner {
@@ -169,7 +173,14 @@ impl Cleaner {
             if attempt > 0 {
                 tokio::time::sleep(PATIENCE).await;
             }
-            outcome = self.undo(&entry).await;
+            outcome = match self.requests(&entry) {
+                Ok((base, requests)) => self.undo(base, &requests).await,
+                Err(why) => {
+                    // What is not known now never will be.
+                    outcome = Err(why);
+                    break;
+                }
+            };
             if outcome.is_ok() {
                 break;
             }
@@ -185,14 +196,22 @@ impl Cleaner {
         }
     }
 
-    async fn undo(&self, entry: &Entry) -> Result<(), String> {
+    /// What has to be sent, and where.
+    fn requests(&self, entry: &Entry) -> Result<(&Base, Requests<'_>), String> {
         let flow = self.shared.flows.iter().find(|flow| flow.name == entry.flow);
         let flow = flow.ok_or("the scenario has no such flow any more")?;
         let values = self.values(&entry.values);
         let base = self.shared.base_of(entry.arm.as_deref()).ok_or("the scenario leads nowhere")?;
-        for request in &flow.cleanup {
-            let ready = request.prepare(base, &self.shared.templates, &values)?;
-            let answer = self.client.send(&base.target, &ready, self.timeout).await;
+        let ready = |request| {
+            let request: &RequestCode = request;
+            Ok((request, request.prepare(base, &self.shared.templates, &values)?))
+        };
+        Ok((base, flow.cleanup.iter().map(ready).collect::<Result<_, String>>()?))
+    }
+
+    async fn undo(&self, base: &Base, requests: &[(&RequestCode, Arc<Prepared>)]) -> Result<(), String> {
+        for (request, ready) in requests {
+            let answer = self.client.send(&base.target, ready, self.timeout).await;
             let answer = answer.map_err(|class| format!("{}: {}", request.name, class.as_str()))?;
             let answer = request.shown(&answer).map_err(|why| format!("{}: {why}", request.name))?;
             let mut document = Document::default();

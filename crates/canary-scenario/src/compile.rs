@@ -7,9 +7,10 @@ use canary_load::Descriptors;
 
 use crate::check::Check;
 use crate::code::{BodyCode, FlowCode, JsonCode, RequestCode, StepCode};
+use crate::feed::{columns, format_of};
 use crate::quantity::range;
 use crate::selector::Selector;
-use crate::spec::{FlowSpec, ScenarioFile, StepSpec};
+use crate::spec::{FlowSpec, FormatSpec, ScenarioFile, StepSpec};
 use crate::template::{Templates, Text, root};
 use crate::vars::RESERVED;
 
@@ -293,6 +294,9 @@ impl<'a> Compiler<'a> {
         for name in self.templates.needs(&code) {
             if self.spec.feeds.contains_key(root(&name)) {
                 scope.feeds.insert(root(&name).to_owned());
+                if let Some(why) = self.no_column(&name) {
+                    self.mistake(field, why);
+                }
             } else if !scope.captured.contains(root(&name))
                 && let Some(why) = self.unknown(&name, &scope.captured)
             {
@@ -326,6 +330,18 @@ impl<'a> Compiler<'a> {
                 Text::Fixed(text.to_owned())
             }
         }
+    }
+
+    /// Why a name is none of the columns of a feed whose rows stand in the file, if it is none.
+    fn no_column(&self, name: &str) -> Option<String> {
+        let (feed, rest) = name.split_once('.')?;
+        let spec = self.spec.feeds.get(feed)?;
+        let source = self.spec.sources.get(&spec.from)?;
+        let format = spec.format.or_else(|| format_of(source.file_name()));
+        let text = source.inline.as_ref().filter(|_| format == Some(FormatSpec::Csv))?;
+        let columns = columns(text.as_bytes()).filter(|columns| !columns.contains(root(rest)))?;
+        let columns = Vec::from_iter(columns).join(", ");
+        Some(format!("{name} is not known; the columns of {:?} are {columns}", spec.from))
     }
 
     /// Why a name cannot be used, if it cannot.

@@ -1,8 +1,9 @@
 //! Whether the parts of a file fit together, beside its flows.
 
+use crate::bases::targets;
 use crate::code::FlowCode;
 use crate::compile::Compiler;
-use crate::feed::format_of;
+use crate::feed::{format_of, rows};
 use crate::judge::Rule;
 use crate::loading::loading;
 use crate::quantity::{length, rate};
@@ -36,7 +37,14 @@ pub(crate) fn common(compiler: &mut Compiler<'_>, flows: &[FlowCode]) -> Vec<Rul
             Some(source) if feed.format.is_none() && format_of(source.file_name()).is_none() => {
                 compiler.mistake(format!("feeds.{name}"), "it needs a format: csv, json or lines");
             }
-            Some(_) => {}
+            Some(source) => {
+                let format = feed.format.or_else(|| format_of(source.file_name()));
+                if let (Some(text), Some(format)) = (&source.inline, format)
+                    && let Err(why) = rows(text.as_bytes(), format)
+                {
+                    compiler.mistake(format!("feeds.{name}"), format!("the data of {:?}: {why}", feed.from));
+                }
+            }
         }
         if RESERVED.contains(&name.as_str()) {
             compiler.mistake(
@@ -80,7 +88,11 @@ pub(crate) fn common(compiler: &mut Compiler<'_>, flows: &[FlowCode]) -> Vec<Rul
         };
         compiler.mistake(format!("load.primary-limits[{n}]"), why);
     }
-    compiler.run_text("base", &spec.base);
+    if let Text::Fixed(base) = compiler.run_text("base", &spec.base)
+        && let Err(why) = targets(&base, spec.load.of)
+    {
+        compiler.mistake("base", why);
+    }
     // Texts with templates can be judged only when a run fills them in.
     let without_templates = |code: Text, text: &str| match code {
         Text::Fixed(_) => Ok(text.to_owned()),

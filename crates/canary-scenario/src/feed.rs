@@ -1,5 +1,6 @@
 //! Rows of data, and which one comes next.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -120,6 +121,12 @@ pub(crate) fn rows(data: &[u8], format: FormatSpec) -> Result<Vec<Value>, String
     }
 }
 
+/// The names of the columns of CSV; none: it is no CSV.
+pub(crate) fn columns(data: &[u8]) -> Option<BTreeSet<String>> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(data);
+    reader.headers().ok().map(|columns| columns.iter().map(str::to_owned).collect())
+}
+
 fn csv_rows(data: &[u8]) -> Result<Vec<Value>, String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(data);
     let columns = reader.headers().map_err(|error| format!("it is no CSV: {error}"))?.clone();
@@ -137,8 +144,6 @@ fn csv_rows(data: &[u8]) -> Result<Vec<Value>, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn taken(order: OrderSpec, number: usize) -> Vec<Option<String>> {

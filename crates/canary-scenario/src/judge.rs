@@ -44,6 +44,15 @@ pub struct Ruling {
     pub found: String,
 }
 
+const NO_REQUESTS: &str = "there were no requests";
+
+impl Ruling {
+    /// What was found, as a sentence: "it was 120 ms".
+    pub fn told(&self) -> String {
+        if self.found == NO_REQUESTS { self.found.clone() } else { format!("it was {}", self.found) }
+    }
+}
+
 impl Rule {
     /// Reads a rule.
     ///
@@ -123,7 +132,7 @@ impl Rule {
                 self.comparison.holds(value, self.limit),
                 format!("{}{unit}", (value * scale * 100.0).round() / 100.0),
             ),
-            None => (false, "there were no requests".to_owned()),
+            None => (false, NO_REQUESTS.to_owned()),
         };
         Ruling { rule: self.text.clone(), held, found }
     }
@@ -184,5 +193,11 @@ mod tests {
             let error = Rule::parse(text).unwrap_err();
             assert!(error.contains(why), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn what_was_found_is_a_sentence() {
+        let told = |found: &str| Ruling { rule: "p99 < 1s".into(), held: false, found: found.into() }.told();
+        assert_eq!((told("2 ms"), told(NO_REQUESTS)), ("it was 2 ms".into(), NO_REQUESTS.into()));
     }
 }

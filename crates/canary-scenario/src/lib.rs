@@ -41,7 +41,7 @@ pub use loading::TopUpPlan;
 pub use login::{Login, Logins};
 pub use mistake::{Mistake, Mistakes};
 pub use quantity::{length, rate};
-pub use recover::recover;
+pub use recover::{leftovers, recover};
 pub use report::{Histogram64, RunReport, Second, Seconds};
 pub use scenario::{Ready, Scenario};
 pub use setting::{CanaryNames, Setting};

@@ -87,6 +87,7 @@ pub(crate) fn loading(
         get("real.scrape", real.and_then(|real| real.scrape.as_ref()), &seconds).map(Duration::from_secs_f64);
     let rise = get("real.rise", real.and_then(|real| real.rise.as_ref()), &share);
     mistakes.extend(contradictions(load, timeout));
+    mistakes.extend(nothing(load, target, from, max, &stages));
     let mut filled = |field: &str, text: Option<&String>| match fill(&format!("real.{field}"), text?) {
         Ok(text) => Some(text),
         Err(why) => {
@@ -146,6 +147,28 @@ pub(crate) fn loading(
         top_up,
         most: highest,
     })
+}
+
+/// Rates at which nothing is sent.
+fn nothing(
+    load: &LoadSpec,
+    target: Option<f64>,
+    from: Option<f64>,
+    max: Option<f64>,
+    stages: &[Stage],
+) -> Vec<(String, String)> {
+    let begins_at_0 = load.from.is_none() || from == Some(0.0);
+    // Those that could not be read are not known to be 0.
+    let is_read = !stages.is_empty() && stages.len() == load.stages.len();
+    let is_nothing = match load.mode {
+        Mode::Constant | Mode::TopUp => target == Some(0.0),
+        Mode::Ramp => target == Some(0.0) && begins_at_0,
+        Mode::Stages => is_read && begins_at_0 && stages.iter().all(|stage| stage.to <= 0.0),
+    };
+    let field = if load.mode == Mode::Stages { "stages" } else { "target" };
+    let all = [(is_nothing, field), (max == Some(0.0), "max")].into_iter().filter(|(is_so, _)| *is_so);
+    let why = "it sends nothing; it takes a rate above 0, such as 20/s";
+    all.map(|(_, field)| (field.to_owned(), why.to_owned())).collect()
 }
 
 /// What does not go together.

@@ -1,12 +1,12 @@
-//! After a crash: works off what an earlier process wrote and did not remove.
+//! After a crash: works off what an earlier process wrote and did not remove, or lists it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use canary_load::{AddressPolicy, Target, rustls::ClientConfig};
 
 use crate::cleaner::{Cleanup, Leftover};
-use crate::journal::{Journal, RunHeader};
+use crate::journal::{Entry, Journal, RunHeader};
 use crate::scenario::Scenario;
 use crate::setting::Setting;
 use crate::template::root;
@@ -31,15 +31,7 @@ pub async fn recover(
             ..Setting::default()
         };
         let scenario = Scenario::parse(&header.file, &header.text);
-        // Of a file that cannot be read it is not known which feeds are secret.
-        let secrets = scenario.as_ref().map_or_else(
-            |_| {
-                open.values()
-                    .flat_map(|entry| entry.values.keys().map(|name| root(name).to_owned()))
-                    .collect()
-            },
-            Scenario::secret_feeds,
-        );
+        let secrets = secrets(scenario.as_ref().ok(), &open);
         let cleaner = scenario
             .and_then(|scenario| scenario.build(&setting, None))
             .map_err(|mistakes| mistakes.to_string())
@@ -66,8 +58,25 @@ pub async fn recover(
     all
 }
 
+/// What the runs in the journal have left, without a try to remove it.
+pub fn leftovers(journal: &Journal) -> Vec<Leftover> {
+    let mut all = Vec::new();
+    for (header, open) in journal.pending() {
+        let secrets = secrets(Scenario::parse(&header.file, &header.text).ok().as_ref(), &open);
+        all.extend(left(open.into_values(), &secrets, "it was not removed"));
+    }
+    all
+}
+
+/// The feeds whose values are not shown. Of a file that cannot be read it is not known which are secret.
+fn secrets(scenario: Option<&Scenario>, open: &BTreeMap<u64, Entry>) -> BTreeSet<String> {
+    let all =
+        || open.values().flat_map(|entry| entry.values.keys().map(|name| root(name).to_owned())).collect();
+    scenario.map_or_else(all, Scenario::secret_feeds)
+}
+
 fn left<'a>(
-    entries: impl Iterator<Item = crate::journal::Entry> + 'a,
+    entries: impl Iterator<Item = Entry> + 'a,
     secrets: &'a BTreeSet<String>,
     why: &'a str,
 ) -> impl Iterator<Item = Leftover> + 'a {

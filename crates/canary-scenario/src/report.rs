@@ -11,7 +11,7 @@ use canary_load::{Quantiles, Report, Snapshot};
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
-use crate::cleaner::Cleanup;
+use crate::cleaner::{Cleanup, Leftover};
 use crate::complaints::Complaint;
 use crate::judge::{Rule, Ruling};
 
@@ -161,15 +161,16 @@ impl RunReport {
     pub fn failures(&self) -> Vec<String> {
         let limited = self.load.generator_limited && !self.rules.is_empty();
         let limited = limited.then(|| "the load generator was too slow to judge by this".to_owned());
-        let broken = self
-            .rules
-            .iter()
-            .filter(|rule| !rule.held)
-            .map(|rule| format!("{}: it was {}", rule.rule, rule.found));
-        let left = self.cleanup.leftovers.len();
-        let left = (left > 0).then(|| format!("{left} writes were not removed"));
+        let broken =
+            self.rules.iter().filter(|rule| !rule.held).map(|rule| format!("{}: {}", rule.rule, rule.told()));
+        let own = |left: &&Leftover| left.run == self.run;
+        let own = self.cleanup.leftovers.iter().filter(own).count();
+        let of_others = self.cleanup.leftovers.len() - own;
+        let left = (own > 0).then(|| format!("{own} writes were not removed"));
+        let of_others =
+            (of_others > 0).then(|| format!("{of_others} writes of earlier runs were not removed"));
         let aborted = self.aborted.iter().map(|why| format!("the load was aborted: {why}"));
-        aborted.chain(limited).chain(broken).chain(left).collect()
+        aborted.chain(limited).chain(broken).chain(left).chain(of_others).collect()
     }
 
     /// For people.
@@ -178,19 +179,23 @@ impl RunReport {
         if let Some(why) = &self.aborted {
             let _ = writeln!(text, "ABORTED: {why}");
         }
+        let named = self.load.steps.iter().map(|step| {
+            let arm = step.arm.as_ref().map(|arm| format!(" ({arm})")).unwrap_or_default();
+            (format!("{} / {}{arm}", step.flow, step.step), step)
+        });
+        let named: Vec<_> = named.collect();
+        let width = named.iter().map(|(name, _)| name.chars().count()).fold(40, usize::max);
         let _ = writeln!(
             text,
-            "\n{:<40} {:>9} {:>8} {:>9} {:>9} {:>9}",
+            "\n{:<width$} {:>9} {:>8} {:>9} {:>9} {:>9}",
             "step", "sent", "errors", "p50 ms", "p95 ms", "p99 ms"
         );
-        for step in &self.load.steps {
-            let arm = step.arm.as_ref().map(|arm| format!(" ({arm})")).unwrap_or_default();
-            let name = format!("{} / {}{arm}", step.flow, step.step);
+        for (name, step) in named {
             let errors: u64 = step.errors.values().sum();
             let q = step.latency;
             let _ = writeln!(
                 text,
-                "{name:<40} {:>9} {errors:>8} {:>9.1} {:>9.1} {:>9.1}",
+                "{name:<width$} {:>9} {errors:>8} {:>9.1} {:>9.1} {:>9.1}",
                 step.sent, q.p50, q.p95, q.p99
             );
         }
@@ -203,7 +208,7 @@ impl RunReport {
         }
         for rule in &self.rules {
             let mark = if rule.held { "held  " } else { "BROKEN" };
-            let _ = writeln!(text, "{mark} {} (it was {})", rule.rule, rule.found);
+            let _ = writeln!(text, "{mark} {} ({})", rule.rule, rule.told());
         }
         if self.cleanup != Cleanup::default() {
             let _ = writeln!(
@@ -215,7 +220,8 @@ impl RunReport {
         }
         for left in &self.cleanup.leftovers {
             let values = serde_json::to_string(&left.values).unwrap_or_default();
-            let _ = writeln!(text, "left over: {} {values}: {}", left.flow, left.why);
+            let of = if left.run == self.run { String::new() } else { format!(" of {}", left.run) };
+            let _ = writeln!(text, "left over{of}: {} {values}: {}", left.flow, left.why);
         }
         text
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use canary_load::{Flow, Plan, TlsError};
+use canary_yaml::Fault;
 
 use crate::cleaner::{Cleaner, Writes};
 use crate::code::{Base, FlowCode};
@@ -19,7 +20,7 @@ use crate::judge::Rule;
 use crate::loading::{Loading, TopUpPlan, loading};
 use crate::mistake::Mistakes;
 use crate::setting::{Setting, like, names};
-use crate::spec::{ProtocolSpec, ScenarioFile, SourceSpec};
+use crate::spec::{Mode, OrderSpec, ProtocolSpec, ScenarioFile, SourceSpec};
 use crate::template::value_of;
 use crate::vars::RunVars;
 use crate::visit::{FlowScript, Shared};
@@ -85,6 +86,17 @@ impl Ready {
         Cleaner::new(self.shared.clone(), &self.plan, self.budget)
     }
 
+    /// How much the run has written that is not removed yet.
+    pub fn not_removed(&self) -> usize {
+        let writes = &self.shared.writes;
+        writes.journal.number(&writes.run)
+    }
+
+    /// How long the clean-up may go on after the run.
+    pub fn cleanup_time(&self) -> Duration {
+        self.budget.1
+    }
+
     /// What went wrong so far, in words.
     pub fn complaints(&self) -> Vec<Complaint> {
         self.shared.complaints.all(|flow, step| {
@@ -119,8 +131,8 @@ impl Scenario {
 
     fn read(written: Written) -> Result<Self, Mistakes> {
         let spec: ScenarioFile = serde_saphyr::from_str(written.text()).map_err(|error| {
-            let (line, why) = canary_yaml::fault(&error);
-            written.fault(line, why)
+            let Fault { line, column, why } = Fault::of(&error);
+            written.fault((line, column), why)
         })?;
         let mut compiler = Compiler::new(&spec);
         let flows = compiler.flows();
@@ -208,6 +220,11 @@ impl Scenario {
         ]));
         let bases = self.bases(setting, &context, &mut compiler);
         let seed = self.spec.load.seed.unwrap_or_else(rand::random);
+        if setting.must_end && self.is_endless(setting) {
+            let why = "it is missing, and here the run needs an end; it takes a length of time such as 30s (as --duration does), \
+                       or the load requests, a number";
+            compiler.mistake("load.duration", why);
+        }
         let fill = |field: &str, text: &str| {
             let field = format!("load.{field}");
             let code = compiler.run_text(&field, text);
@@ -293,6 +310,16 @@ impl Scenario {
             budget: self.budget(),
             shared,
         })
+    }
+
+    /// Nothing in it ends the run.
+    fn is_endless(&self, setting: &Setting) -> bool {
+        let load = &self.spec.load;
+        setting.duration.is_none()
+            && load.duration.is_none()
+            && load.requests.is_none()
+            && matches!(load.mode, Mode::Constant | Mode::TopUp)
+            && self.spec.feeds.values().all(|feed| feed.order != OrderSpec::Queue)
     }
 
     /// Feeds whose rows come from a Secret.

@@ -23,6 +23,8 @@ pub struct Setting {
     pub duration: Option<String>,
     /// No more requests per second than that, whatever the file says.
     pub ceiling: Option<f64>,
+    /// A run that nothing would end is refused.
+    pub must_end: bool,
     /// Name of the run: `run.id` in templates, and the header `x-canary-load`.
     pub run: String,
     /// Whether flows with `writes: true` may run.

@@ -45,9 +45,15 @@ impl Written {
         &self.text
     }
 
-    /// What a parser found wrong on a line of the text.
-    pub(crate) fn fault(&self, line: usize, why: String) -> Mistakes {
-        let field = self.lines.field(line);
+    /// What a parser found wrong at a line and a column of the text.
+    pub(crate) fn fault(&self, (line, column): (usize, usize), why: String) -> Mistakes {
+        let mut field = self.lines.field(line, column);
+        let mut line = line;
+        if why.starts_with("missing field") {
+            // It is missing in what has the field that was read last.
+            field.truncate(field.rfind(['.', '[']).unwrap_or_default());
+            line = self.lines.line(&field);
+        }
         if self.merged.is_some() {
             return self.mistakes(vec![(field, why)]);
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 /// Where the parts of a value stand; not what they mean. Lines are counted from 1.
 #[derive(Clone, Debug, Default)]
@@ -12,14 +12,17 @@ pub struct Lines(Part);
 /// A value with the lines of its parts.
 #[derive(Clone, Debug, Default)]
 enum Part {
-    Map(Vec<(String, usize, Part)>),
-    List(Vec<(usize, Part)>),
+    Map(Vec<(String, At, Part)>),
+    List(Vec<(At, Part)>),
     #[default]
     Scalar,
 }
 
 /// Levels of mappings and lists: each takes its part of a stack, and threads have small ones.
 const MOST_DEPTH: usize = 40;
+
+/// Line and column, from 1.
+type At = (usize, usize);
 
 impl Lines {
     /// Of a text; empty when it is no YAML, or nested more than 40 levels deep.
@@ -35,11 +38,13 @@ impl Lines {
         for step in field.split(['.', '[']).map(|step| step.trim_end_matches(']')) {
             let next = match at {
                 Part::Map(entries) => {
-                    entries.iter().find(|(key, ..)| key == step).map(|(_, line, part)| (line, part))
+                    entries.iter().find(|(key, ..)| key == step).map(|(_, (line, _), part)| (line, part))
                 }
-                Part::List(items) => {
-                    step.parse::<usize>().ok().and_then(|n| items.get(n)).map(|(line, part)| (line, part))
-                }
+                Part::List(items) => step
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|n| items.get(n))
+                    .map(|((line, _), part)| (line, part)),
                 Part::Scalar => None,
             };
             let Some((found, part)) = next else { break };
@@ -48,21 +53,14 @@ impl Lines {
         line
     }
 
-    /// The deepest field that begins at or before a line; of several on one line, what they are in.
-    pub fn field(&self, line: usize) -> String {
+    /// The deepest field that begins at or before a column of a line.
+    pub fn field(&self, line: usize, column: usize) -> String {
+        let place = (line, column);
         let (mut at, mut path) = (&self.0, String::new());
         loop {
-            let is_crowded = match at {
-                Part::Map(entries) => entries.iter().filter(|(_, begins, _)| *begins == line).count() > 1,
-                Part::List(items) => items.iter().filter(|(begins, _)| *begins == line).count() > 1,
-                Part::Scalar => false,
-            };
-            if is_crowded {
-                return path;
-            }
             let next = match at {
                 Part::Map(entries) => {
-                    entries.iter().rev().find(|(_, begins, _)| *begins <= line).map(|(key, _, part)| {
+                    entries.iter().rev().find(|(_, begins, _)| *begins <= place).map(|(key, _, part)| {
                         let dot = if path.is_empty() { "" } else { "." };
                         (format!("{dot}{key}"), part)
                     })
@@ -71,7 +69,7 @@ impl Lines {
                     .iter()
                     .enumerate()
                     .rev()
-                    .find(|(_, (begins, _))| *begins <= line)
+                    .find(|(_, (begins, _))| *begins <= place)
                     .map(|(n, (_, part))| (format!("[{n}]"), part)),
                 Part::Scalar => None,
             };
@@ -82,8 +80,13 @@ impl Lines {
     }
 }
 
-fn line_of<T>(part: &Spanned<T>) -> usize {
-    usize::try_from(part.referenced.line()).unwrap_or(1).max(1)
+fn begin<T>(part: &Spanned<T>) -> At {
+    at(part.referenced)
+}
+
+fn at(place: Location) -> At {
+    let number = |number: u64| usize::try_from(number).unwrap_or(1).max(1);
+    (number(place.line()), number(place.column()))
 }
 
 impl<'de> Deserialize<'de> for Part {
@@ -100,8 +103,8 @@ impl<'de> Deserialize<'de> for Part {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Part, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(key) = map.next_key::<Spanned<String>>()? {
-                    let line = line_of(&key);
-                    entries.push((key.value, line, map.next_value()?));
+                    let at = begin(&key);
+                    entries.push((key.value, at, map.next_value()?));
                 }
                 Ok(Part::Map(entries))
             }
@@ -109,7 +112,7 @@ impl<'de> Deserialize<'de> for Part {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Part, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = seq.next_element::<Spanned<Part>>()? {
-                    items.push((line_of(&item), item.value));
+                    items.push((begin(&item), item.value));
                 }
                 Ok(Part::List(items))
             }
@@ -151,21 +154,48 @@ impl<'de> Deserialize<'de> for Part {
     }
 }
 
+/// What a parser found wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// What is wrong, and what would be right.
+    pub why: String,
+}
+
+impl Fault {
+    /// Of an error of the parser.
+    pub fn of(error: &serde_saphyr::Error) -> Self {
+        let (line, column) = error.location().map_or((1, 1), at);
+        let text = error.to_string();
+        let text = text.lines().next().unwrap_or_default();
+        let text = text.strip_prefix("error: ").unwrap_or(text);
+        let text = match text.split_once(": ") {
+            Some((position, rest)) if position.starts_with("line ") => rest,
+            _ => text,
+        };
+        let why = match text.strip_prefix("invalid ").map(|kind| kind.split(' ').next().unwrap_or_default()) {
+            Some("floating") => "it takes a number such as 1 or 0.5",
+            Some("u8" | "u16" | "u32" | "u64" | "usize") => "it takes a whole number such as 10",
+            Some("boolean" | "bool") => "it takes true or false",
+            _ => text,
+        };
+        Self { line, column, why: why.to_owned() }
+    }
+}
+
 /// Line and text of what a parser found wrong.
 pub fn fault(error: &serde_saphyr::Error) -> (usize, String) {
-    let line = error.location().map_or(1, |at| usize::try_from(at.line()).unwrap_or(1)).max(1);
-    let text = error.to_string();
-    let text = text.lines().next().unwrap_or_default();
-    let text = text.strip_prefix("error: ").unwrap_or(text);
-    let text = match text.split_once(": ") {
-        Some((position, rest)) if position.starts_with("line ") => rest,
-        _ => text,
-    };
-    (line, text.to_owned())
+    let Fault { line, why, .. } = Fault::of(error);
+    (line, why)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const TEXT: &str =
@@ -192,7 +222,29 @@ mod tests {
         ] {
             assert_eq!(lines.line(field), line, "{field}");
         }
-        assert_eq!(lines.field(5), "flows[0].steps[0].get");
-        assert_eq!(lines.field(7), "flows[0].steps[1].check[0]");
+        assert_eq!(lines.field(5, 9), "flows[0].steps[0].get");
+        assert_eq!(lines.field(7, 14), "flows[0].steps[1].check[0]");
+    }
+
+    #[test]
+    fn a_column_says_which_field_of_a_line_it_is() {
+        let lines = Lines::of("feeds:\n  user: {from: a, order: b}\nlast: [x, y]\n");
+        for (line, column, field) in
+            [(2, 27, "feeds.user.order"), (2, 16, "feeds.user.from"), (3, 8, "last[0]"), (3, 11, "last[1]")]
+        {
+            assert_eq!(lines.field(line, column), field);
+        }
+    }
+
+    #[test]
+    fn a_fault_says_what_would_be_right() {
+        let fault = |error: serde_saphyr::Error| Fault::of(&error);
+        let of = |why: &str| Fault { line: 1, column: 4, why: why.to_owned() };
+        let number = serde_saphyr::from_str::<BTreeMap<String, f64>>("a: b").unwrap_err();
+        assert_eq!(fault(number), of("it takes a number such as 1 or 0.5"));
+        let whole = serde_saphyr::from_str::<BTreeMap<String, u32>>("a: -1").unwrap_err();
+        assert_eq!(fault(whole), of("it takes a whole number such as 10"));
+        let truth = serde_saphyr::from_str::<BTreeMap<String, bool>>("a: 2").unwrap_err();
+        assert_eq!(fault(truth), of("it takes true or false"));
     }
 }

@@ -133,7 +133,7 @@ impl Running {
 fn note(report: &RunReport) -> String {
     let mut note = String::new();
     for rule in report.rules.iter().filter(|rule| !rule.held) {
-        note = format!("{note}; broken: {} (it was {})", rule.rule, rule.found);
+        note = format!("{note}; broken: {} ({})", rule.rule, rule.told());
     }
     let Cleanup { removed, leftovers } = &report.cleanup;
     if *removed > 0 || !leftovers.is_empty() {

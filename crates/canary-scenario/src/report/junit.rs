@@ -5,11 +5,8 @@ use std::fmt::Write;
 use super::{RunReport, escaped};
 
 pub(super) fn junit(report: &RunReport) -> String {
-    let mut cases: Vec<(String, Option<String>)> = report
-        .rules
-        .iter()
-        .map(|rule| (rule.rule.clone(), (!rule.held).then(|| format!("it was {}", rule.found))))
-        .collect();
+    let mut cases: Vec<(String, Option<String>)> =
+        report.rules.iter().map(|rule| (rule.rule.clone(), (!rule.held).then(|| rule.told()))).collect();
     if let Some(why) = &report.aborted {
         cases.push(("the load did no harm".into(), Some(why.clone())));
     }
@@ -21,7 +18,8 @@ pub(super) fn junit(report: &RunReport) -> String {
             .iter()
             .map(|left| {
                 format!(
-                    "{} {}: {}",
+                    "{} {} {}: {}",
+                    left.run,
                     left.flow,
                     serde_json::to_string(&left.values).unwrap_or_default(),
                     left.why

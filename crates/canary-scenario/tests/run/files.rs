@@ -80,8 +80,29 @@ fn mistakes_have_a_line_a_field_and_what_would_be_right() {
         ),
         ("{{ user }}", "{{ user", "shop.yaml:12: flows[0].steps[0].get: the template"),
         ("duration: 1s", "mode: ramp", "shop.yaml:2: load.over: a ramp needs it"),
-        ("duration: 1s", "mode: sideways", "shop.yaml:2: "),
-        ("name: shop\n", "", "missing field `name`"),
+        ("duration: 1s", "mode: sideways", "shop.yaml:2: load.mode: unknown variant `sideways`"),
+        ("name: shop\n", "", "shop.yaml:1: missing field `name`"),
+        ("- name: browse\n  steps", "- weight: 2\n  steps", "shop.yaml:10: flows[0]: missing field `name`"),
+        ("{from: users, ", "{", "shop.yaml:8: feeds.user: missing field `from`"),
+        ("lines}", "lines, order: ranom}", "shop.yaml:8: feeds.user.order: unknown variant `ranom`"),
+        ("name: browse", "weight: much", "flows[0].weight: it takes a number such as 1 or 0.5"),
+        ("duration: 1s", "requests: many", "shop.yaml:2: load.requests: it takes a whole number such as 10"),
+        ("max: 300/s", "max: 0/s", "shop.yaml:2: load.max: it sends nothing"),
+        (
+            "\"{{ params.rate }}\"",
+            "0/s",
+            "shop.yaml:2: load.target: it sends nothing; it takes a rate above 0",
+        ),
+        (
+            "inline: \"a\\nb\"",
+            "inline: \"\"",
+            "shop.yaml:8: feeds.user: the data of \"users\": it has no row",
+        ),
+        (
+            "format: lines}\nflows:\n- name: browse\n  steps:\n  - get: \"/items/{{ user }}\"",
+            "format: csv}\nflows:\n- name: browse\n  steps:\n  - get: \"/items/{{ user.skuu }}\"",
+            "shop.yaml:12: flows[0].steps[0].get: user.skuu is not known; the columns of \"users\" are a",
+        ),
     ] {
         let all = mistakes(from, to);
         assert!(all.contains(said), "{to}\nsaid: {all}\nwanted: {said}");
@@ -115,6 +136,59 @@ fn parameters_are_set_for_each_run_and_those_without_a_value_have_to_be() {
     setting.params.insert("tennant".to_owned(), String::new());
     let error = scenario.prepare(&setting, &std::collections::BTreeMap::new()).unwrap_err().to_string();
     assert!(error.contains("there is no parameter \"tennant\"; known are rate, tenant"), "{error}");
+}
+
+#[test]
+fn a_run_that_nothing_ends_is_refused_where_it_has_to_end() {
+    let text = |load: &str| {
+        format!(
+            "name: a\nload: {{{load}}}\nbase: http://a\nsources: {{r: {{inline: x}}}}\nfeeds: {{r: {{from: r, format: lines}}}}\nflows: [{{name: a, steps: [{{get: /}}]}}]\n"
+        )
+    };
+    let prepared = |text: &str, setting: &Setting| -> Result<(), String> {
+        let scenario = Scenario::parse("a.yaml", text).unwrap();
+        let ready = scenario.prepare(setting, &std::collections::BTreeMap::new());
+        ready.map(|_| ()).map_err(|mistakes| mistakes.to_string())
+    };
+    let here = Setting { must_end: true, ..Setting::default() };
+    let error = prepared(&text("target: 5/s"), &here).unwrap_err();
+    assert!(
+        error.starts_with("a.yaml:2: load.duration: it is missing") && error.contains("--duration"),
+        "{error}"
+    );
+    // A hook's life ends it as well.
+    assert_eq!(prepared(&text("target: 5/s"), &Setting::default()), Ok(()));
+    let given = Setting { duration: Some("1s".into()), ..here.clone() };
+    assert_eq!(prepared(&text("target: 5/s"), &given), Ok(()));
+    for load in [
+        "target: 5/s, duration: 1s",
+        "target: 5/s, requests: 9",
+        "target: 5/s, mode: ramp, over: 1s",
+        "mode: stages, stages: [{target: 5/s, for: 1s}, {target: 0/s, for: 1s}]",
+    ] {
+        assert_eq!(prepared(&text(load), &here), Ok(()), "{load}");
+    }
+    let queue = text("target: 5/s").replace("lines}", "lines, order: queue}");
+    assert_eq!(prepared(&queue, &here), Ok(()));
+}
+
+#[test]
+fn load_that_is_none_is_a_mistake() {
+    let load = |load: &str| {
+        let text =
+            format!("name: a\nload: {{{load}}}\nbase: http://a\nflows: [{{name: a, steps: [{{get: /}}]}}]\n");
+        Scenario::parse("a.yaml", &text).map(|_| ()).map_err(|mistakes| mistakes.to_string())
+    };
+    for (text, field) in [
+        ("mode: ramp, over: 1s, target: 0/s", "load.target"),
+        ("mode: ramp, over: 1s, from: 0/s, target: 0/s", "load.target"),
+        ("mode: stages, stages: [{target: 0/s, for: 1s}]", "load.stages"),
+    ] {
+        let error = load(text).unwrap_err();
+        assert!(error.contains(&format!("{field}: it sends nothing")), "{error}");
+    }
+    assert_eq!(load("mode: ramp, over: 1s, from: 9/s, target: 0/s"), Ok(()));
+    assert_eq!(load("mode: stages, from: 5/s, stages: [{target: 0/s, for: 1s}]"), Ok(()));
 }
 
 #[test]

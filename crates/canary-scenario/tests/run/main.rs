@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use canary_load::{Engine, Report};
 use canary_scenario::{
-    Cleanup, Complaint, Journal, Mistakes, Ready, RunReport, Scenario, Seconds, Setting, recover,
+    Cleanup, Complaint, Journal, Mistakes, Ready, RunReport, Scenario, Seconds, Setting, leftovers, recover,
 };
 
 use shop::Shop;
@@ -187,6 +187,7 @@ async fn a_restart_removes_what_the_process_before_has_left() {
     }
     assert_eq!(shop.orders(), 10);
     let again = Journal::open(&path).unwrap();
+    assert_eq!(leftovers(&again).len(), 10);
     let cleanup = recover(&again, |_, _| Some(Arc::new(canary_load::AnyAddress)), None).await;
     assert_eq!((cleanup.removed, cleanup.leftovers.len(), shop.orders()), (10, 0, 0));
     assert!(again.pending().is_empty());
@@ -219,4 +220,27 @@ async fn reports_have_histograms_that_merge_test_cases_and_charts() {
     assert!(html.contains("<svg") && html.contains("p50 &lt; 1us") && !html.contains("http://www"), "{html}");
     let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
     assert_eq!(json["load"]["sent"], 40);
+}
+
+#[tokio::test]
+async fn a_report_says_what_earlier_runs_have_left_and_keeps_its_columns() {
+    let shop = Shop::open();
+    let path = "/items/a-path-that-is-longer-than-the-column-of-the-steps";
+    let text = BROWSE.replace("/items/{{ user.item }}\"\n", &format!("{path}\"\n    name: {path}\n"));
+    let Outcome { load, mut cleanup, complaints, ready } = run(&text, &setting(&shop)).await;
+    cleanup.leftovers.push(canary_scenario::Leftover {
+        run: "run-0".into(),
+        flow: "order".into(),
+        values: canary_scenario::Values::new(),
+        why: "it was not removed".into(),
+    });
+    let head = ("browse", "run-1", "2026-01-01T00:00:00Z");
+    let report =
+        RunReport::new(head, load, &ready.rules, complaints, cleanup, BTreeMap::new(), Seconds::default());
+    assert_eq!(report.failures(), ["1 writes of earlier runs were not removed"]);
+    let text = report.text();
+    assert!(text.contains("left over of run-0: order {}: it was not removed"), "{text}");
+    let table = text.lines().skip_while(|line| !line.starts_with("step ")).take(3);
+    let widths: Vec<usize> = table.map(|line| line.chars().count()).collect();
+    assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
 }
