@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
+use std::pin::pin;
 use std::time::Duration;
 
 use canary_scenario::Second;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// Seconds that the picture shows, where the terminal is wide enough.
 const WIDTH: usize = 60;
@@ -13,6 +15,8 @@ const WIDTH: usize = 60;
 const BEFORE: usize = 19;
 /// Columns of a terminal that does not say how many it has.
 const COLUMNS: usize = 80;
+/// Between two looks at a clean-up.
+const LOOK: Duration = Duration::from_secs(1);
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(crate) struct Live {
@@ -54,10 +58,30 @@ impl Live {
         self.draw(&text);
     }
 
-    /// Shows how far the clean-up is, below what was shown of the load.
-    pub(crate) fn cleaning(&mut self, left: usize, since: Duration, most: Duration) {
-        let (since, most) = (since.as_secs(), most.as_secs());
-        self.draw(&format!("cleaning up for {since} s, {most} s at the most: {left} writes left\n"));
+    /// Shows how far a clean-up is, below what was shown of the load.
+    fn cleaning(&mut self, left: usize, since: Duration, most: Option<Duration>) {
+        let most = most.map(|most| format!(", {} s at the most", most.as_secs())).unwrap_or_default();
+        self.draw(&format!("cleaning up for {} s{most}: {left} writes left\n", since.as_secs()));
+    }
+
+    /// Shows how far a clean-up is, second by second, until it is done.
+    pub(crate) async fn until_clean<T>(
+        &mut self,
+        cleaning: impl Future<Output = T>,
+        left: impl Fn() -> usize,
+        most: Option<Duration>,
+    ) -> T {
+        let (mut cleaning, began) = (pin!(cleaning), Instant::now());
+        let mut looks = interval_at(began + LOOK, LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let done = loop {
+            tokio::select! {
+                done = &mut cleaning => break done,
+                _ = looks.tick() => self.cleaning(left(), began.elapsed(), most),
+            }
+        };
+        self.end();
+        done
     }
 
     fn draw(&mut self, text: &str) {

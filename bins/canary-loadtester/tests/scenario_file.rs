@@ -151,6 +151,12 @@ fn a_second_signal_ends_the_clean_up() {
     assert!(said.any(|line| line.contains("the journal has the rest")));
     assert_eq!(run.wait().unwrap().code(), Some(1));
     assert!(shop.orders() > 0);
+    // So long takes what the next run does first: it shows how far it is.
+    let mut next = tester(&["--duration", "100ms"], &place.file(), &shop).spawn().unwrap();
+    let mut said = BufReader::new(next.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.starts_with("cleaning up for 1 s: ")));
+    next.kill().unwrap();
+    next.wait().unwrap();
 }
 
 #[test]

@@ -1,20 +1,15 @@
 //! One run of a scenario file: its load, its clean-up, and what is shown of both.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::Context;
 use canary_scenario::{Ready, RunReport, Scenario, Seconds};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::by_hand::{self, Beside, GRACE, Over};
 use crate::ending::Endings;
 use crate::live::Live;
-
-/// Between two looks at a clean-up.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What a run came to.
 pub(super) struct Driven {
@@ -34,7 +29,7 @@ pub(super) async fn drive(
     let began = Timestamp::now();
     let (ended, end) = oneshot::channel::<()>();
     let cleaner = ready.cleaner()?;
-    let mut cleaning = tokio::spawn(cleaner.run(async {
+    let cleaning = tokio::spawn(cleaner.run(async {
         let _ = end.await;
     }));
     let (mut seconds, mut live) = (Seconds::default(), Live::new(scenario.name()));
@@ -49,17 +44,11 @@ pub(super) async fn drive(
     let mut endings = Endings::new().context("signals cannot be awaited")?;
     // Visits that were cut have handed over what they wrote before the report was there.
     let _ = ended.send(());
-    let began_cleaning = Instant::now();
-    let mut looks = interval_at(began_cleaning + LOOK, LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let cleanup = loop {
-        tokio::select! {
-            cleanup = &mut cleaning => break cleanup.context("the clean-up has failed")?,
-            Some(()) = endings.next() => return Ok(None),
-            _ = looks.tick() => live.cleaning(ready.not_removed(), began_cleaning.elapsed(), ready.cleanup_time()),
-        }
+    let until_done = live.until_clean(cleaning, || ready.not_removed(), Some(ready.cleanup_time()));
+    let cleanup = tokio::select! {
+        cleanup = until_done => cleanup.context("the clean-up has failed")?,
+        Some(()) = endings.next() => return Ok(None),
     };
-    live.end();
     let mut report = RunReport::new(
         (scenario.name(), run_name, &began.to_string()),
         load,

@@ -11,6 +11,7 @@ use canary_scenario::{Cleanup, Journal, Leftover, leftovers, recover};
 use clap::Parser;
 
 use super::{FILE, files};
+use crate::live::Live;
 
 /// List what earlier runs of a scenario file have written and not removed, or give it up.
 #[derive(Debug, Parser)]
@@ -98,7 +99,9 @@ pub(super) async fn after_earlier_runs(
     }
     anstream::eprintln!("an earlier run has left something behind; removing it first");
     let tls = if insecure { Some(trusting_tls()?) } else { None };
-    let Cleanup { removed, leftovers } = recover(&journal, |_, _| Some(Arc::new(AnyAddress)), tls).await;
+    let left = || journal.pending().into_iter().map(|(_, open)| open.len()).sum();
+    let removing = recover(&journal, |_, _| Some(Arc::new(AnyAddress)), tls);
+    let Cleanup { removed, leftovers } = Live::new("").until_clean(removing, left, None).await;
     anstream::eprintln!("{removed} writes of earlier runs removed, {} left", leftovers.len());
     for left in &leftovers {
         anstream::eprintln!("{}", told(left));
