@@ -18,7 +18,6 @@ mod fuzzed;
 mod gates;
 mod hey;
 mod judge;
-mod lateness;
 mod lifetime;
 mod live;
 mod load;

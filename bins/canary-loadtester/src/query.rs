@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use canary_api::GoDuration;
-use canary_load::Snapshot;
+use canary_load::{Lateness, Snapshot};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::answers::{Reply, json as reply};
-use crate::lateness::Lateness;
 use crate::runs::{Label, Record, Runs};
 
 /// What can be asked for.
@@ -127,7 +126,7 @@ impl Sum {
 
     /// Adds a second of an arm, or of all.
     pub(crate) fn add_second(&mut self, snapshot: &Snapshot, arm: Option<&str>) {
-        self.lateness.add(&snapshot.lag());
+        self.lateness += snapshot.lateness();
         for step in snapshot.steps.iter().filter(|step| arm.is_none() || step.arm.as_deref() == arm) {
             self.counts += &step.counts;
             match &mut self.latency {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::arm::{ArmReport, arms};
 use crate::histogram::milliseconds;
+use crate::lateness::LATE;
 use crate::snapshot::StepName;
 use crate::tally::{Total, real};
 use crate::{Counts, ErrorClass, GrpcCode, NotSent};
@@ -120,9 +121,6 @@ impl Quantiles {
     }
 }
 
-/// With a lag beyond this in 1 % of the requests, the engine is what was measured. Milliseconds.
-const LAG_LIMIT: f64 = 5.0;
-
 impl Report {
     pub(crate) fn new(
         elapsed: Duration,
@@ -164,7 +162,7 @@ impl Report {
             latency: Quantiles::of(&latency),
             service: Quantiles::of(&service),
             lag,
-            generator_limited: lag.p99 > LAG_LIMIT,
+            generator_limited: lag.p99 > LATE,
             timer,
             arms: arms(names, totals),
             steps,

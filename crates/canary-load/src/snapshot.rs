@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::Counts;
 use crate::histogram::{coarse, merge};
 use crate::report::Quantiles;
 use crate::tally::Interval;
+use crate::{Counts, Lateness};
 
 /// What happened in one second of a run.
 #[derive(Clone, Debug)]
@@ -62,6 +62,11 @@ impl Snapshot {
     /// How late the engine itself sent requests that did not have to wait.
     pub fn lag(&self) -> Quantiles {
         Quantiles::of(&self.lag)
+    }
+
+    /// How many requests that did not have to wait were sent late.
+    pub fn lateness(&self) -> Lateness {
+        Lateness::of(&self.lag)
     }
 
     pub(crate) fn new(second: u64, names: &[StepName]) -> Self {

@@ -1,65 +1,75 @@
 //! Whether the engine itself was too late for what it measured to say anything about the target.
 
-use canary_load::Quantiles;
+use std::ops::AddAssign;
+
+use hdrhistogram::Histogram;
 
 /// A request that begins so much after its time is late. Milliseconds.
-const LATE: f64 = 5.0;
+pub(crate) const LATE: f64 = 5.0;
+const LATE_MICROS: u64 = 5_000;
 
-/// How many requests were late, of several seconds together.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Lateness {
-    requests: u64,
-    /// Twice the number of those that were late.
-    late_twice: u64,
+/// How many requests began, and how many of them more than 5 ms after their time for a reason of the engine's own; of a second, or
+/// of several.
+///
+/// ```
+/// use canary_load::Lateness;
+///
+/// let mut minute = Lateness { begun: 990, late: 9 };
+/// minute += Lateness { begun: 10, late: 1 };
+/// assert!(!minute.is_too_much());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lateness {
+    /// Requests whose sending began.
+    pub begun: u64,
+    /// Those of them that were late.
+    pub late: u64,
 }
 
 impl Lateness {
-    /// Adds the lags of a second, in milliseconds. A second tells quantiles: where the number of late requests is between two
-    /// of them, the middle is taken.
-    pub(crate) fn add(&mut self, lag: &Quantiles) {
-        let rank = |permille: u64| (lag.count * permille).div_ceil(1000).max(1);
-        let known = [
-            (500, lag.p50),
-            (900, lag.p90),
-            (950, lag.p95),
-            (990, lag.p99),
-            (999, lag.p999),
-            (1000, lag.max),
-        ];
-        self.requests += lag.count;
-        let Some((first_late, _)) = known.into_iter().find(|(_, value)| *value > LATE) else { return };
-        let on_time = known.into_iter().take_while(|(_, value)| *value <= LATE).last();
-        let most = lag.count - on_time.map_or(0, |(permille, _)| rank(permille));
-        let fewest = (lag.count + 1).saturating_sub(rank(first_late));
-        self.late_twice += most + fewest;
+    pub(crate) fn of(lags: &Histogram<u64>) -> Self {
+        Self { begun: lags.len(), late: lags.count_between(LATE_MICROS + 1, lags.high()) }
     }
 
     /// More than one request of a hundred was late, as in a report whose 99th percentile is beyond the limit; and more than
     /// one at all, since a single one that wakes up late says nothing about the others.
-    pub(crate) fn is_too_much(self) -> bool {
-        self.late_twice * 50 > self.requests.max(100)
+    pub fn is_too_much(self) -> bool {
+        self.late * 100 > self.begun.max(100)
+    }
+}
+
+impl AddAssign for Lateness {
+    fn add_assign(&mut self, other: Self) {
+        self.begun += other.begun;
+        self.late += other.late;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::Histogram;
+    use std::time::Duration;
 
     use super::*;
+    use crate::histogram::{coarse, record};
 
     /// A second with so many requests on time, and so many that were late.
-    fn second(on_time: u64, late: u64) -> Quantiles {
-        let mut lags = Histogram::<u64>::new_with_bounds(1, 60_000_000, 2).unwrap();
-        for (lag, requests) in [(300, on_time), (9000, late)] {
-            (0..requests).for_each(|_| lags.record(lag).unwrap());
+    fn second(on_time: u64, late: u64) -> Lateness {
+        let mut lags = coarse();
+        for (lag, requests) in [(4900, on_time), (9000, late)] {
+            (0..requests).for_each(|_| record(&mut lags, Duration::from_micros(lag)));
         }
-        Quantiles::of(&lags)
+        Lateness::of(&lags)
     }
 
     fn is_too_much(seconds: impl IntoIterator<Item = (u64, u64)>) -> bool {
         let mut lateness = Lateness::default();
-        seconds.into_iter().for_each(|(on_time, late)| lateness.add(&second(on_time, late)));
+        seconds.into_iter().for_each(|(on_time, late)| lateness += second(on_time, late));
         lateness.is_too_much()
+    }
+
+    #[test]
+    fn late_is_what_began_more_than_5_ms_after_its_time() {
+        assert_eq!(second(7, 3), Lateness { begun: 10, late: 3 });
     }
 
     #[test]
@@ -67,8 +77,8 @@ mod tests {
         let minute =
             |late: (u64, u64), usual: (u64, u64)| std::iter::repeat_n(usual, 59).chain(std::iter::once(late));
         assert!(!is_too_much(minute((9, 1), (10, 0))), "one request of 600");
-        assert!(!is_too_much(minute((5, 5), (10, 0))), "less than 1 % of them");
-        assert!(is_too_much(minute((0, 10), (10, 0))), "more than that");
+        assert!(!is_too_much(minute((4, 6), (10, 0))), "1 % of them");
+        assert!(is_too_much(minute((3, 7), (10, 0))), "more than that");
         assert!(!is_too_much(minute((950, 50), (1000, 0))));
         assert!(is_too_much(minute((0, 1000), (1000, 0))), "a second in which nothing was on time");
     }
