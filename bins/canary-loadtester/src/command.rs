@@ -2,13 +2,14 @@
 //! of its output kept.
 
 mod environment;
+mod failure;
 mod family;
 mod orphans;
 mod processes;
 
 use std::io;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -17,6 +18,7 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use environment::Environment;
+use failure::describe;
 use family::{Family, MARK, Taken};
 use orphans::Running;
 pub(crate) use orphans::adopt;
@@ -166,18 +168,6 @@ fn start(invocation: &Invocation, bounds: &Bounds, mark: &str) -> io::Result<(Re
     Ok((Receiver::from_owned_fd(reader.into())?, child, running))
 }
 
-/// Go's words for an exit status; none for success.
-fn describe(status: ExitStatus) -> Option<String> {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(0), _) => None,
-        (Some(code), _) => Some(format!("exit status {code}")),
-        (None, Some(9)) => Some("signal: killed".into()),
-        (None, Some(15)) => Some("signal: terminated".into()),
-        (None, signal) => Some(format!("signal: {}", signal.unwrap_or_default())),
-    }
-}
-
 /// The end of an output of any length.
 #[derive(Default)]
 struct Tail(Vec<u8>);
@@ -241,7 +231,7 @@ mod tests {
         assert_eq!(ended.output, "err\nout\nerr\n");
         assert_eq!(ended.failure.as_deref(), Some("exit status 3"));
         assert_eq!(shell("true", LONG).await, Ended { output: String::new(), failure: None });
-        assert_eq!(shell("kill -9 $$", LONG).await.failure.as_deref(), Some("signal: killed"));
+        assert_eq!(shell("kill -SEGV $$", LONG).await.failure.as_deref(), Some("signal: segmentation fault"));
         let missing = Invocation::words("no-such-program", "");
         let missing = run(&missing, &bounds(), LONG, &CancellationToken::new()).await;
         assert_eq!(
