@@ -10,9 +10,9 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::beside::{self, Beside};
 use crate::ending::Endings;
-use crate::primary::PrimaryLimits;
-use crate::real_traffic::{Opened, Source, fill_up};
+use crate::real_traffic::{Opened, Source};
 use crate::runs::{Beginning, Label, Record, Runs};
 use crate::targets::Targets;
 
@@ -128,13 +128,12 @@ impl Traffic {
     }
 }
 
-/// What goes on beside the requests.
-#[derive(Default)]
-pub(crate) struct Beside {
+/// Load as it is to run.
+pub(crate) struct Work {
+    pub(crate) plan: Plan,
     /// Weights of the flows, where they are not those of the plan.
     pub(crate) weights: Option<Vec<f64>>,
-    pub(crate) top_up: Option<(TopUpSettings, Opened)>,
-    pub(crate) primary: Option<PrimaryLimits>,
+    pub(crate) beside: Beside,
 }
 
 /// A run that is over.
@@ -150,9 +149,8 @@ pub(crate) struct Over {
 ///
 /// # Errors
 /// It cannot be asked.
-pub(crate) fn opened((settings, source): (TopUpSettings, Source)) -> anyhow::Result<(TopUpSettings, Opened)> {
-    let opened = source.open(Arc::new(Targets::any()), None, "").map_err(anyhow::Error::msg)?;
-    Ok((settings, opened))
+pub(crate) fn opened(top_up: (TopUpSettings, Source)) -> anyhow::Result<(TopUpSettings, Opened)> {
+    beside::opened(top_up, Arc::new(Targets::any()), None, "").map_err(anyhow::Error::msg)
 }
 
 /// Runs load to its end, or until a signal ends it; `each` sees each second.
@@ -161,12 +159,11 @@ pub(crate) fn opened((settings, source): (TopUpSettings, Source)) -> anyhow::Res
 /// It cannot be started, or a thread of it has failed.
 pub(crate) async fn run(
     name: &str,
-    plan: Plan,
-    beside: Beside,
+    work: Work,
     mut each: impl FnMut(&Snapshot, &RunHandle),
 ) -> anyhow::Result<Over> {
-    let Beside { weights, top_up, primary } = beside;
-    let fills_up = top_up.is_some();
+    let Work { plan, weights, beside } = work;
+    let fills_up = beside.top_up.is_some();
     let mut endings = Endings::new().context("signals cannot be awaited")?;
     let label = Label { name: name.to_owned(), ..Label::default() };
     let (id, identity) = (name.to_owned(), name.to_owned());
@@ -182,19 +179,7 @@ pub(crate) async fn run(
             each(&snapshot, record.handle());
         }
     };
-    let work = attended.attend(move |record: Arc<Record>| async move {
-        let filling = async {
-            if let Some((settings, source)) = &top_up {
-                fill_up(*settings, source, &record).await;
-            }
-        };
-        let guarding = async {
-            if let Some(limits) = &primary {
-                limits.watch(&record).await;
-            }
-        };
-        tokio::join!(filling, guarding);
-    });
+    let working = attended.attend(move |record: Arc<Record>| async move { beside.attend(&record).await });
     let interrupting = async {
         while endings.next().await.is_some() {
             record.handle().stop(GRACE);
@@ -202,7 +187,7 @@ pub(crate) async fn run(
         std::future::pending::<()>().await;
     };
     let report = tokio::select! {
-        (report, ()) = async { tokio::join!(work, watching) } => report,
+        (report, ()) = async { tokio::join!(working, watching) } => report,
         () = interrupting => None,
     };
     let aborted = record.aborted().map(str::to_owned);

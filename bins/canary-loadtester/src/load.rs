@@ -11,12 +11,13 @@ use jiff::Timestamp;
 
 use crate::access::Caller;
 use crate::answers::{Reply, text};
+use crate::beside::{Beside, opened};
 use crate::canaries::{Canaries, Watched, interval, weight};
 use crate::hey::arm_of;
 use crate::payload::Payload;
 use crate::primary::PrimaryLimits;
 use crate::query::as_number;
-use crate::real_traffic::{Source, fill_up};
+use crate::real_traffic::Source;
 use crate::resume::Kept;
 use crate::run_load::{Begun, Order, origin, targets_for};
 use crate::runs::Record;
@@ -86,13 +87,9 @@ pub(crate) async fn start(
     let targets = Arc::new(targets_for(state, caller, payload, &hosts));
     named.iter().try_for_each(|host| targets.permit_host(host)).map_err(refuse(StatusCode::FORBIDDEN))?;
     plan.addresses = targets.clone();
-    let top_up = match top_up {
-        None => None,
-        Some((settings, source)) => {
-            let opened = source.open(targets, state.canaries.client(), &payload.namespace);
-            Some((settings, opened.map_err(refuse(StatusCode::FORBIDDEN))?))
-        }
-    };
+    let opened = |top_up| opened(top_up, targets, state.canaries.client(), &payload.namespace);
+    let top_up = top_up.map(opened).transpose().map_err(refuse(StatusCode::FORBIDDEN))?;
+    let beside = Beside { top_up, primary };
     let lease = lease.or_else(|| usual_lease(state, caller, payload, plan.duration.is_some()));
     // Another revision is other load, which takes the place of this one.
     let beginning = format!("{} load {url}\n", payload.canary());
@@ -109,17 +106,7 @@ pub(crate) async fn start(
                     .await;
             }
         };
-        let filling = async {
-            if let Some((settings, source)) = &top_up {
-                fill_up(*settings, source, &record).await;
-            }
-        };
-        let guarding = async {
-            if let Some(limits) = &primary {
-                limits.watch(&record).await;
-            }
-        };
-        tokio::join!(weighing, filling, guarding);
+        tokio::join!(weighing, beside.attend(&record));
     })
 }
 

@@ -5,6 +5,7 @@
 mod access;
 mod accounts;
 mod answers;
+mod beside;
 mod bounded;
 mod by_hand;
 mod canaries;

@@ -10,7 +10,8 @@ use canary_load::{Arrivals, Limits, Plan, Profile, Report, trusting_tls};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 
-use crate::by_hand::{self, Beside, Over, Traffic, opened};
+use crate::beside::Beside;
+use crate::by_hand::{self, Over, Traffic, Work, opened};
 use crate::judge::{Rule, verdict};
 use crate::load::Wanted;
 use crate::payload::Payload;
@@ -85,10 +86,10 @@ fn duration(text: &str) -> Result<Duration, String> {
 impl Once {
     /// Runs it to its end.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let (plan, beside) = self.plan()?;
+        let work = self.work()?;
         let mut sum = Sum::default();
         let live = std::io::stderr().is_terminal() && matches!(self.output, Output::Text);
-        let over = by_hand::run(&self.url, plan, beside, |snapshot, _| {
+        let over = by_hand::run(&self.url, work, |snapshot, _| {
             sum.add_second(snapshot, None);
             if live {
                 let counts = snapshot.counts();
@@ -114,17 +115,17 @@ impl Once {
     }
 
     /// What is run, and what goes on beside it.
-    fn plan(&self) -> anyhow::Result<(Plan, Beside)> {
-        let (mut plan, beside) =
-            self.of_traffic().unwrap_or_else(|| Ok((self.simple()?, Beside::default())))?;
+    fn work(&self) -> anyhow::Result<Work> {
+        let simple = || Ok(Work { plan: self.simple()?, weights: None, beside: Beside::default() });
+        let mut work = self.of_traffic().unwrap_or_else(simple)?;
         if self.insecure {
-            plan.tls = Some(trusting_tls()?);
+            work.plan.tls = Some(trusting_tls()?);
         }
-        Ok((plan, beside))
+        Ok(work)
     }
 
     /// As the task type `load` makes it, where arms or real traffic are spoken of.
-    fn of_traffic(&self) -> Option<anyhow::Result<(Plan, Beside)>> {
+    fn of_traffic(&self) -> Option<anyhow::Result<Work>> {
         let metadata = self.traffic.metadata();
         (!metadata.is_empty()).then(|| {
             let rate =
@@ -147,12 +148,9 @@ impl Once {
             wanted.plan.duration = Some(self.duration);
             wanted.plan.limits.timeout = self.timeout;
             let share = self.traffic.share();
-            let beside = Beside {
-                weights: wanted.follows_weight.then(|| vec![share, 1.0 - share]),
-                top_up: wanted.top_up.map(opened).transpose()?,
-                primary: wanted.primary,
-            };
-            Ok((wanted.plan, beside))
+            let weights = wanted.follows_weight.then(|| vec![share, 1.0 - share]);
+            let top_up = wanted.top_up.map(opened).transpose()?;
+            Ok(Work { plan: wanted.plan, weights, beside: Beside { top_up, primary: wanted.primary } })
         })
     }
 

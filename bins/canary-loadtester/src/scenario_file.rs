@@ -19,7 +19,8 @@ pub(crate) use self::files::is_reference;
 use self::files::{Overlays, read};
 pub(crate) use self::left::Leftovers;
 use self::output::Output;
-use crate::by_hand::{Beside, Traffic, opened};
+use crate::beside::Beside;
+use crate::by_hand::{Traffic, Work, opened};
 use crate::primary::PrimaryLimits;
 use crate::scenarios::real_traffic;
 
@@ -191,15 +192,16 @@ impl RunFile {
         let mut ready = scenario.prepare(&setting, &got.data)?;
         let top_up = ready.top_up.as_ref().map(real_traffic).transpose().map_err(anyhow::Error::msg)?;
         let beside = Beside {
-            weights: ready.weights(self.traffic.share()),
             top_up: top_up.map(opened).transpose()?,
             primary: PrimaryLimits::of_scenario(&ready).map_err(anyhow::Error::msg)?,
         };
         if self.insecure {
             ready.plan.tls = Some(trusting_tls()?);
         }
+        let weights = ready.weights(self.traffic.share());
+        let work = Work { plan: ready.plan.clone(), weights, beside };
         let output = self.output.as_deref().map(Output::open).transpose()?;
-        let driven = drive(&scenario, &setting.run, ready, beside, got.digests).await?;
+        let driven = drive(&scenario, &setting.run, ready, work, got.digests).await?;
         let Some(Driven { mut report, unseen }) = driven else {
             anstream::eprintln!(
                 "failed: ended before everything that was written was removed; the journal has the rest, and the next run removes it"

@@ -19,12 +19,13 @@ pub(crate) use self::running::{Ending, Running};
 use self::wanted::Wanted;
 use crate::access::Caller;
 use crate::answers::{Reply, text};
+use crate::beside::{Beside, opened};
 use crate::canaries;
 use crate::flags::{SharedSecret, SourceLogin};
 use crate::load::{follow_weight, usual_lease};
 use crate::payload::Payload;
 use crate::primary::PrimaryLimits;
-use crate::real_traffic::{Opened, Source, fill_up};
+use crate::real_traffic::Source;
 use crate::resume::Kept;
 use crate::run_load::{Begun, Order, enter, lasting, origin, targets_for};
 use crate::runs::Record;
@@ -82,7 +83,7 @@ pub(crate) async fn start(
             return Err(refuse(StatusCode::CONFLICT)("something else has taken its place".to_owned()));
         }
     };
-    let Prepared { name, running, top_up, primary } = prepared;
+    let Prepared { name, running, beside } = prepared;
     let plan = running.plan().clone();
     let lease = wanted.lease.or_else(|| usual_lease(state, caller, payload, plan.duration.is_some()));
     let kept = Some(Kept::of(caller, payload, first));
@@ -90,22 +91,12 @@ pub(crate) async fn start(
     let (exhausted, weights) = (running.exhausted(), running.weights());
     let (canaries, canary) = (state.canaries.clone(), (payload.namespace.clone(), payload.name.clone()));
     order.start_at(state, payload, (place, over), Some(running), move |record| async move {
-        let filling = async {
-            if let Some((settings, source)) = &top_up {
-                fill_up(*settings, source, &record).await;
-            }
-        };
         let weighing = async {
             if let Some(weights) = weights {
                 follow_weight(&canaries, &canary.0, &canary.1, &record, weights).await;
             }
         };
-        let guarding = async {
-            if let Some(limits) = &primary {
-                limits.watch(&record).await;
-            }
-        };
-        tokio::join!(filling, weighing, guarding, until_exhausted(exhausted, &record));
+        tokio::join!(beside.attend(&record), weighing, until_exhausted(exhausted, &record));
     })
 }
 
@@ -123,8 +114,7 @@ async fn until_exhausted(is_exhausted: impl Fn() -> bool, record: &Record) {
 struct Prepared {
     name: String,
     running: Running,
-    top_up: Option<(canary_load::TopUpSettings, Opened)>,
-    primary: Option<PrimaryLimits>,
+    beside: Beside,
 }
 
 async fn prepare(
@@ -187,18 +177,13 @@ async fn prepare(
     ready.plan.addresses = targets.clone();
     let limits = &mut ready.plan.limits;
     limits.connections = limits.connections.min(state.max_connections);
-    let top_up = match source {
-        None => None,
-        Some((settings, source)) => {
-            let opened = source.open(targets, state.canaries.client(), &payload.namespace);
-            Some((settings, opened.map_err(refuse(StatusCode::FORBIDDEN))?))
-        }
-    };
+    let opened = |top_up| opened(top_up, targets, state.canaries.client(), &payload.namespace);
+    let top_up = source.map(opened).transpose().map_err(refuse(StatusCode::FORBIDDEN))?;
     let primary = PrimaryLimits::of_scenario(&ready).map_err(refuse(StatusCode::BAD_REQUEST))?;
     let name = scenario.name().to_owned();
     let running = Running::begin(&name, &setting.run, ready, (digests, fetched.digests), writing)
         .map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR)(error.to_string()))?;
-    Ok(Prepared { name, running, top_up, primary })
+    Ok(Prepared { name, running, beside: Beside { top_up, primary } })
 }
 
 /// The Canary that the payload names, if there is one.

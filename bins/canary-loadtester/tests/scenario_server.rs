@@ -4,14 +4,17 @@
 #[path = "../../../crates/canary-scenario/tests/run/shop.rs"]
 mod shop;
 
-use std::io::{BufRead, BufReader, Read, Write};
+#[path = "program/server.rs"]
+mod program;
+
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use program::Tester;
 use serde_json::{Value, json};
 use shop::Shop;
 
@@ -161,28 +164,13 @@ impl Place {
 
     fn start(&self) -> Tester {
         let at = |name: &str| self.folder.join(name).display().to_string();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_canary-loadtester"))
-            .args(["-port=0", "-log-level=info", "-allow-target=127.0.0.0/8", "-allow-writes"])
-            .arg(format!("-kubeconfig={}", at("kubeconfig")))
-            .arg(format!("-journal-file={}", at("journal")))
-            .arg(format!("-state-file={}", at("state")))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| port(&line)).expect("it started");
-        let said = Arc::new(Mutex::new(String::new()));
-        let log = said.clone();
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let mut log = log.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
-        Tester { child, port, said }
+        Tester::start(|command| {
+            command
+                .args(["-allow-target=127.0.0.0/8", "-allow-writes"])
+                .arg(format!("-kubeconfig={}", at("kubeconfig")))
+                .arg(format!("-journal-file={}", at("journal")))
+                .arg(format!("-state-file={}", at("state")))
+        })
     }
 }
 
@@ -192,37 +180,7 @@ impl Drop for Place {
     }
 }
 
-fn port(line: &str) -> Option<u16> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    line.to_string().contains("starting load tester").then(|| find(&line, "port"))??.as_u64()?.try_into().ok()
-}
-
-fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
-    let object = value.as_object()?;
-    object.get(key).or_else(|| object.values().find_map(|value| find(value, key)))
-}
-
-struct Tester {
-    child: Child,
-    port: u16,
-    said: Arc<Mutex<String>>,
-}
-
 impl Tester {
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: tester.test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-
     fn runs(&self) -> Value {
         serde_json::from_str(&self.ask("GET", "/v1/runs", "").1).unwrap()
     }
@@ -230,8 +188,12 @@ impl Tester {
     fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !holds(self) {
-            let said = || self.said.lock().unwrap().clone();
-            assert!(began.elapsed() < Duration::from_secs(60), "never {what}: {}\n{}", self.runs(), said());
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "never {what}: {}\n{}",
+                self.runs(),
+                self.said()
+            );
             thread::park_timeout(Duration::from_millis(50));
         }
     }
@@ -240,13 +202,6 @@ impl Tester {
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Tester {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

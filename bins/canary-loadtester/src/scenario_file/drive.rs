@@ -7,7 +7,7 @@ use canary_scenario::{Ready, RunReport, Scenario, Seconds};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::by_hand::{self, Beside, GRACE, Over};
+use crate::by_hand::{self, GRACE, Over, Work};
 use crate::ending::Endings;
 use crate::live::Live;
 
@@ -23,7 +23,7 @@ pub(super) async fn drive(
     scenario: &Scenario,
     run_name: &str,
     ready: Ready,
-    beside: Beside,
+    work: Work,
     sources: BTreeMap<String, String>,
 ) -> anyhow::Result<Option<Driven>> {
     let began = Timestamp::now();
@@ -33,7 +33,7 @@ pub(super) async fn drive(
         let _ = end.await;
     }));
     let (mut seconds, mut live) = (Seconds::default(), Live::new(scenario.name()));
-    let over = by_hand::run(scenario.name(), ready.plan.clone(), beside, |snapshot, handle| {
+    let over = by_hand::run(scenario.name(), work, |snapshot, handle| {
         live.show(seconds.add(snapshot), snapshot.waiting);
         if ready.is_exhausted() {
             handle.stop(GRACE);
